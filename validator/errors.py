@@ -1,0 +1,91 @@
+"""Every exception of the service, in one tree.
+
+A bad address is a value and "could not find out" is a value; an exception is a bad request or our own broken
+infrastructure. One table turns these into HTTP problems (`server/problems.py`), one into exit codes (`cli/main.py`).
+
+    ValidatorError
+    ├── SettingsError         the configuration cannot be used
+    ├── DatasetError          a reference table is missing, malformed, empty or altered
+    ├── RequestRefused        the request itself is wrong (carries JSON pointers)
+    │   ├── RuleTooWide       a blacklist rule would hit half the world
+    │   └── LimitExceeded     a stated limit on size or number
+    ├── NotFound              no such entry, import, list, key
+    ├── Conflict              it is already there, or its state forbids the change
+    ├── NotAuthorised         no key, a wrong key, or a key without the scope
+    │   └── WebhookRejected   a signature, timestamp or secret that does not hold
+    ├── Overloaded            over a limit; come back later
+    └── StorageUnavailable    the store cannot be read or written now
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ValidatorError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class SettingsError(ValidatorError):
+    """The configuration cannot be used; the message names the setting."""
+
+
+class DatasetError(ValidatorError):
+    """A reference table is missing, malformed, empty or not what its manifest says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing wrong with a request: where (RFC 6901 JSON pointer) and what, never quoting the value."""
+
+    pointer: str
+    detail: str
+
+
+class RequestRefused(ValidatorError):
+    """The request is well-formed HTTP but cannot be carried out as it stands."""
+
+    def __init__(self, detail: str, complaints: Sequence[Complaint] = ()) -> None:
+        super().__init__(detail)
+        self.complaints = tuple(complaints)
+
+
+class RuleTooWide(RequestRefused):
+    """A blacklist rule would hit a big provider, a public suffix or too wide a network; `force` overrides."""
+
+
+class LimitExceeded(RequestRefused):
+    """A stated limit on size or number was exceeded."""
+
+
+class NotFound(ValidatorError):
+    """The named thing does not exist."""
+
+
+class Conflict(ValidatorError):
+    """The thing exists already, or is in a state that forbids the change."""
+
+
+class NotAuthorised(ValidatorError):
+    """No key, a wrong key (`known=False`), or a key without the needed scope (`known=True`)."""
+
+    def __init__(self, detail: str, *, known: bool = False) -> None:
+        super().__init__(detail)
+        self.known = known
+
+
+class WebhookRejected(NotAuthorised):
+    """A webhook whose signature, timestamp or secret does not hold; the caller learns nothing more."""
+
+
+class Overloaded(ValidatorError):
+    """Too much at once; `retry_after_s` says when to come back."""
+
+    def __init__(self, detail: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class StorageUnavailable(ValidatorError):
+    """The store cannot be read or written now; an unreadable blacklist never says "go ahead"."""
