@@ -1,0 +1,127 @@
+"""Who reads an address: a person, a program (`application`), nobody (`system`), or a role shared by several.
+
+Pure. Rules are the tables `applications` and `system_mailboxes`; a privacy relay reaches a person and is only a remark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from validator.errors import DatasetError
+from validator.reference import Reference
+
+
+class RecipientClass(StrEnum):
+    """Who reads the address."""
+
+    APPLICATION = "application"
+    """A program hands it out or reads it."""
+    RELAY = "relay"
+    """A privacy relay that forwards to a person."""
+    SYSTEM = "system"
+    """A technical or no-reply mailbox."""
+    ROLE = "role"
+    """A shared business mailbox such as info@; people's shops use them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRule:
+    """One application or relay rule."""
+
+    domain: str
+    """Lower-case A-label domain of the rule."""
+    local: re.Pattern[str] | None
+    """Pattern for the whole lower-cased local part; None for every local part."""
+    recipient: RecipientClass
+    """`APPLICATION` or `RELAY`."""
+    what: str
+    """What the address is, in words."""
+
+    def matches(self, local: str) -> bool:
+        """True when the rule speaks of this local part."""
+        return self.local is None or self.local.fullmatch(local.lower()) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRule:
+    """What a local part says about its reader."""
+
+    recipient: RecipientClass
+    """`SYSTEM` or `ROLE`."""
+    what: str
+    """What the mailbox is, in words."""
+
+
+class Recipients:
+    """The rules of one load of reference data."""
+
+    def __init__(self, reference: Reference) -> None:
+        """Compile both tables; raises `DatasetError` for a class, scope or pattern that means nothing."""
+        self._exact: dict[str, tuple[DomainRule, ...]] = {}
+        self._below: dict[str, tuple[DomainRule, ...]] = {}
+        for row in reference.table("applications").records():
+            rule = DomainRule(
+                row["domain"],
+                None if row["local"] == "*" else _compile(row["local"], "applications"),
+                _recipient_class(row["class"], RecipientClass.APPLICATION, RecipientClass.RELAY),
+                row["what"],
+            )
+            if row["scope"] not in {"exact", "below"}:
+                raise DatasetError(f"applications: unknown scope {row['scope']}")
+            target = self._exact if row["scope"] == "exact" else self._below
+            target[rule.domain] = (*target.get(rule.domain, ()), rule)
+        self._locals: dict[str, LocalRule] = {}
+        patterns: dict[LocalRule, list[str]] = {}
+        for row in reference.table("system_mailboxes").records():
+            local_rule = LocalRule(
+                _recipient_class(row["class"], RecipientClass.SYSTEM, RecipientClass.ROLE), row["what"]
+            )
+            if row["kind"] == "exact":
+                self._locals[row["local"]] = local_rule
+            else:
+                patterns.setdefault(local_rule, []).append(_compile(row["local"], "system_mailboxes").pattern)
+        self._patterns = tuple((re.compile("|".join(texts)), rule) for rule, texts in patterns.items())
+
+    def domain_rules(self, domain: str) -> tuple[DomainRule, ...]:
+        """Every application or relay rule that speaks of *domain*; usually empty. Depends on the domain only."""
+        rules = self._exact.get(domain, ())
+        for name in _self_and_parents(domain):
+            found = self._below.get(name)
+            if found:
+                rules += found
+        return rules
+
+    def local_rule(self, local: str) -> LocalRule | None:
+        """The system or role rule for a local part, its `+tag` left aside; None for a person's."""
+        lowered = local.lower()
+        base = lowered.partition("+")[0] or lowered
+        found = self._locals.get(base)
+        if found is not None:
+            return found
+        for pattern, rule in self._patterns:
+            if pattern.fullmatch(lowered) or (base is not lowered and pattern.fullmatch(base)):
+                return rule
+        return None
+
+
+def _self_and_parents(domain: str) -> Iterator[str]:
+    while domain:
+        yield domain
+        domain = domain.partition(".")[2]
+
+
+def _compile(pattern: str, table: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise DatasetError(f"{table}: pattern {pattern}: {error}") from error
+
+
+def _recipient_class(text: str, *allowed: RecipientClass) -> RecipientClass:
+    for member in allowed:
+        if text == member:
+            return member
+    raise DatasetError(f"unknown recipient class {text}")
