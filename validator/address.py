@@ -172,7 +172,9 @@ def _local_fault(local: str, rules: SyntaxRules) -> SyntaxFault | None:
     for atom in local.split("."):
         if pattern.fullmatch(atom):
             continue
-        judged = "".join("a" if ord(char) > 127 and _is_eai_char(char) else char for char in atom) if rules.eai else atom
+        judged = (
+            "".join("a" if ord(char) > 127 and _is_eai_char(char) else char for char in atom) if rules.eai else atom
+        )
         if not pattern.fullmatch(judged):
             return SyntaxFault(FaultCode.LOCAL_CHARACTER, "a character that is not accepted in a local part")
     if _octets(local) > MAX_LOCAL_OCTETS:

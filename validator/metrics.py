@@ -13,9 +13,7 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 FAST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 # --- http -----------------------------------------------------------------------------------------------------------
-HTTP_REQUESTS = Counter(
-    "validator_http_requests_total", "Requests answered.", ("route", "status"), registry=REGISTRY
-)
+HTTP_REQUESTS = Counter("validator_http_requests_total", "Requests answered.", ("route", "status"), registry=REGISTRY)
 HTTP_SECONDS = Histogram(
     "validator_http_request_seconds", "Time to answer a request.", ("route",), buckets=FAST_BUCKETS, registry=REGISTRY
 )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -58,6 +59,9 @@ class Settings(BaseSettings):
     )
     data_dir: Path | None = Field(None, description="Folder of reference tables; empty: the ones that came with it.")
     log_level: LogLevel = Field(LogLevel.INFO, description="Least severe event that is logged.")
+    shutdown_delay_s: float = Field(
+        0.0, ge=0, le=60, description="Seconds between turning not ready and closing the socket, on SIGTERM."
+    )
 
     dns_servers: Names = Field((), description="Resolvers to ask, comma-separated `ip[:port]`; empty: the system's.")
     dns_zone_file: Path | None = Field(None, description="Answer from this zone file instead of asking anybody.")
@@ -103,3 +107,8 @@ def load_settings(file: Path | None = None) -> Settings:
 def _path_from_environment(name: str) -> Path | None:
     value = os.environ.get(name)
     return Path(value) if value else None
+
+
+def hide_password(url: str) -> str:
+    """A database URL with its password replaced, for people to read."""
+    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)

@@ -1,0 +1,5 @@
+"""`python -m validator`."""
+
+from validator.cli.main import run
+
+run()

@@ -1,0 +1,159 @@
+"""What is known of a domain, asked once and kept as one value while DNS and the blacklist rules say so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from validator.address import EmailAddress
+from validator.blacklist.entry import DomainKeys, Hit
+from validator.mx.route import MailRoute
+from validator.recipient import DomainRule, Recipients
+from validator.reference.providers import Provider, Providers
+from validator.sanitize import CorrectionAction, Sanitizer
+
+FACTS_KEPT = 100_000
+"""Domains whose facts are kept; the oldest makes room."""
+
+
+class MailResolver(Protocol):
+    """What the checker needs of the DNS stage."""
+
+    def cached(self, domain: str) -> MailRoute | None:
+        """A fresh route, or None; never waits."""
+        ...
+
+    async def route(self, domain: str, *, timeout_s: float) -> MailRoute:
+        """The route of an A-label domain; DNS trouble is a value, never an exception."""
+        ...
+
+
+class BlacklistReader(Protocol):
+    """What the checker needs of the blacklist. Both raise `StorageUnavailable`, never answer "no hit" on failure."""
+
+    @property
+    def rules_version(self) -> int:
+        """Changes whenever an entry that is not an address changes."""
+        ...
+
+    async def match_addresses(
+        self, addresses: Sequence[EmailAddress], lists: Collection[str] = ()
+    ) -> list[tuple[Hit, ...]]:
+        """Hits of each address, same order and length."""
+        ...
+
+    async def match_domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
+        """Hits of each domain, its mail hosts and their addresses, same order and length."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """Everything that depends on the domain alone; valid until `expires_at` while the rules version stands."""
+
+    route: MailRoute
+    """Does it take mail."""
+    provider: Provider | None
+    """The mailbox provider, when it is one we know."""
+    rules: tuple[DomainRule, ...]
+    """Application and relay rules."""
+    hits: tuple[Hit, ...]
+    """Blacklist entries for the domain, its mail hosts and their addresses, default list only."""
+    rules_version: int
+    """Version of the blacklist rules that `hits` were read at."""
+    expires_at: float
+    """When the route stops being fresh, on the resolver's clock (`time.monotonic`)."""
+    kept: bool
+    """The domain is one that sanitizing neither changes nor comments on."""
+
+
+class DomainKnowledge:
+    """Learns and keeps `DomainFacts`; bounded, one event loop."""
+
+    def __init__(
+        self,
+        *,
+        sanitizer: Sanitizer,
+        recipients: Recipients,
+        providers: Providers,
+        resolver: MailResolver,
+        blacklist: BlacklistReader,
+        kept_domains: int = FACTS_KEPT,
+    ) -> None:
+        self._sanitizer = sanitizer
+        self._recipients = recipients
+        self._providers = providers
+        self._resolver = resolver
+        self._blacklist = blacklist
+        self._kept_domains = kept_domains
+        self._facts: dict[str, DomainFacts] = {}
+
+    def fresh(self, domain: str) -> DomainFacts | None:
+        """Facts that still hold, without waiting."""
+        facts = self._facts.get(domain)
+        if (
+            facts is not None
+            and facts.expires_at > time.monotonic()
+            and facts.rules_version == self._blacklist.rules_version
+        ):
+            return facts
+        return None
+
+    async def route(self, domain: str, timeout_s: float) -> MailRoute:
+        """The route alone, from the resolver's cache when it is fresh."""
+        route = self._resolver.cached(domain)
+        return route if route is not None else await self._resolver.route(domain, timeout_s=timeout_s)
+
+    async def routes(self, domains: Sequence[str], timeout_s: float) -> list[MailRoute]:
+        """The routes of several domains, same order and length, resolved together."""
+        found = [self._resolver.cached(domain) for domain in domains]
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                index: group.create_task(self._resolver.route(domains[index], timeout_s=timeout_s))
+                for index, route in enumerate(found)
+                if route is None
+            }
+        return [route if route is not None else tasks[index].result() for index, route in enumerate(found)]
+
+    async def learn(self, domains: Sequence[str], timeout_s: float) -> list[DomainFacts]:
+        """Facts of each domain, same order and length: fresh ones as kept, the rest resolved and matched together."""
+        known = {domain: facts for domain in domains if (facts := self.fresh(domain)) is not None}
+        missing = [domain for domain in dict.fromkeys(domains) if domain not in known]
+        if missing:
+            version = self._blacklist.rules_version
+            if len(missing) == 1:
+                routes = [await self.route(missing[0], timeout_s)]
+            else:
+                routes = await self.routes(missing, timeout_s)
+            matched = await self._blacklist.match_domains([keys_of(route) for route in routes])
+            for domain, route, hits in zip(missing, routes, matched, strict=True):
+                known[domain] = self._keep(domain, route, hits, version)
+        return [known[domain] for domain in domains]
+
+    def _keep(self, domain: str, route: MailRoute, hits: tuple[Hit, ...], version: int) -> DomainFacts:
+        facts = DomainFacts(
+            route=route,
+            provider=self._providers.get(domain),
+            rules=self._recipients.domain_rules(domain),
+            hits=hits,
+            rules_version=version,
+            expires_at=route.expires_at,
+            kept=self._sanitizer.correct_domain(domain).action is CorrectionAction.KEEP,
+        )
+        self._facts.pop(domain, None)
+        if len(self._facts) >= self._kept_domains:
+            del self._facts[next(iter(self._facts))]
+        self._facts[domain] = facts
+        return facts
+
+
+def keys_of(route: MailRoute) -> DomainKeys:
+    """What the blacklist is asked about a domain: its name, its mail hosts and every address of theirs."""
+    return DomainKeys(
+        domain=route.domain,
+        mx_hosts=tuple(host.name for host in route.hosts),
+        mx_ips=tuple(dict.fromkeys(address for host in route.hosts for address in host.addresses)),
+    )

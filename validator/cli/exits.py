@@ -1,0 +1,42 @@
+"""Exit codes, once, and the table from our errors to them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from validator.errors import (
+    Conflict,
+    DatasetError,
+    NotAuthorised,
+    NotFound,
+    RequestRefused,
+    SettingsError,
+    StorageUnavailable,
+    ValidatorError,
+)
+
+
+class Exit(IntEnum):
+    """What the command came to."""
+
+    ALL_VALID = 0
+    """Done, and nothing speaks against any address."""
+    SOME_NOT = 1
+    """Done, and at least one address is not valid, or the thing asked for is not there."""
+    USAGE = 2
+    """The command, a file or the configuration cannot be used."""
+    UNDECIDED = 3
+    """Something could not be decided: DNS trouble, or a store that cannot be reached."""
+
+
+def exit_of(error: ValidatorError) -> Exit:
+    """The one table from errors to exit codes."""
+    match error:
+        case SettingsError() | DatasetError() | RequestRefused() | NotAuthorised():
+            return Exit.USAGE
+        case NotFound() | Conflict():
+            return Exit.SOME_NOT
+        case StorageUnavailable():
+            return Exit.UNDECIDED
+        case _:
+            return Exit.UNDECIDED

@@ -1,0 +1,59 @@
+"""The command line: registers each command file, turns our errors into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from validator import __version__
+from validator.cli import check, data, demo, openapi, serve, settings
+from validator.cli.exits import Exit, exit_of
+from validator.errors import ValidatorError
+
+app = typer.Typer(
+    name="validator",
+    help="Repairs, judges and suppresses email addresses.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def validator(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Repairs, judges and suppresses email addresses."""
+
+
+app.command("serve")(serve.serve_command)
+app.command("check")(check.check_command)
+app.command("demo")(demo.demo_command)
+app.command("settings")(settings.settings_command)
+app.command("openapi")(openapi.openapi_command)
+app.add_typer(data.app, name="data")
+
+
+def run() -> None:
+    """Entry point: exit codes are in `exits.Exit`."""
+    try:
+        app()
+    except ValidatorError as error:
+        typer.echo(f"validator: {error}", err=True)
+        sys.exit(exit_of(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(Exit.ALL_VALID)

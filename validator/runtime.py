@@ -1,0 +1,111 @@
+"""Settings -> everything opened, as one async context manager; the only place that chooses implementations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+from validator.address import SyntaxRules
+from validator.blacklist.service import Blacklist
+from validator.checker import CheckPipeline
+from validator.database import Database
+from validator.errors import StorageUnavailable
+from validator.mx.resolver import open_resolver
+from validator.mx.route import MailResolver
+from validator.recipient import Recipients
+from validator.reference import Reference, load_reference
+from validator.reference.providers import load_providers
+from validator.sanitize import Sanitizer
+from validator.settings import PlusPolicy, Settings, load_settings
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Everything that is open while the service runs."""
+
+    settings: Settings
+    """What was configured."""
+    reference: Reference
+    """Tables in force; replaced as a whole by `reload`."""
+    resolver: MailResolver
+    """Asks DNS."""
+    database: Database
+    """The store."""
+    blacklist: Blacklist
+    """Entries and their history."""
+    checker: CheckPipeline
+    """The check."""
+    draining: bool = field(default=False)
+    """A stop has been asked for; `/readyz` answers 503 from now on."""
+
+    async def health(self) -> dict[str, object]:
+        """Body of `/readyz`: `ok` when store and data are usable and no drain has begun; the resolver is only named."""
+        checks: dict[str, dict[str, object]] = {
+            "data": {"ok": True, "version": self.reference.version},
+            "resolver": dict(self.resolver.health().document()),
+        }
+        try:
+            await self.blacklist.ping()
+            checks["store"] = {"ok": True}
+        except StorageUnavailable:
+            checks["store"] = {"ok": False}
+        status = "ok" if checks["store"]["ok"] else "unavailable"
+        return {"status": "draining" if self.draining else status, "checks": checks}
+
+    def reload(self) -> None:
+        """Read the reference tables again and swap them in; raises `DatasetError` and keeps the old ones."""
+        reference = load_reference(self.settings.data_dir)
+        self.checker.replace_reference(**_reference_parts(self.settings, reference))
+        self.reference = reference
+
+
+def _reference_parts(settings: Settings, reference: Reference) -> dict[str, object]:
+    return {
+        "sanitizer": Sanitizer(
+            reference, rules=syntax_rules(settings), strip_tags=settings.plus is PlusPolicy.STRIP_TAG
+        ),
+        "recipients": Recipients(reference),
+        "providers": load_providers(reference),
+    }
+
+
+def syntax_rules(settings: Settings) -> SyntaxRules:
+    """What is accepted in a local part, as configured."""
+    return SyntaxRules(apostrophe=settings.allow_apostrophe, symbols=settings.allow_symbols, eai=settings.allow_eai)
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtime]:
+    """Open data, store and resolver; close them in reverse order. Raises any `ValidatorError` of theirs."""
+    settings = settings or load_settings()
+    reference = load_reference(settings.data_dir)
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.database_url.get_secret_value())
+        stack.push_async_callback(database.aclose)
+        blacklist = await stack.enter_async_context(Blacklist.open(database))
+        resolver = open_resolver(settings, reference)
+        await resolver.start()
+        stack.push_async_callback(resolver.aclose)
+        checker = CheckPipeline(
+            **_reference_parts(settings, reference),
+            resolver=resolver,
+            blacklist=blacklist,
+            rules=syntax_rules(settings),
+            strip_tags=settings.plus is PlusPolicy.STRIP_TAG,
+            dns_timeout_s=settings.dns_timeout_s,
+            relays_are_application=settings.relays_are_application,
+        )
+        yield Runtime(settings, reference, resolver, database, blacklist, checker)
+
+
+class Checker(CheckPipeline):
+    """The check as a library: `async with Checker.open() as checker: verdict = await checker.check(text)`."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings | None = None) -> AsyncIterator[Self]:
+        """A checker over its own runtime, by default configured from the environment."""
+        async with open_runtime(settings) as runtime:
+            yield runtime.checker

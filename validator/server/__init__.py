@@ -1,0 +1,1 @@
+"""The HTTP edge: aiohttp, pydantic models, problems. Nothing below imports this package."""

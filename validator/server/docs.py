@@ -1,0 +1,93 @@
+"""The description of the API, and the page that shows it; every file is our own or vendored, none is fetched."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+from aiohttp import web
+
+from validator.server.routes import Answer, Media, Param, ParamPlace, Route
+
+ASSETS = Path(__file__).parent / "assets"
+_FILES = MappingProxyType(
+    {
+        "docs.js": (ASSETS / "docs.js", "text/javascript"),
+        "swagger-ui-bundle.js": (ASSETS / "swagger-ui" / "swagger-ui-bundle.js", "text/javascript"),
+        "swagger-ui.css": (ASSETS / "swagger-ui" / "swagger-ui.css", "text/css"),
+        "favicon-32x32.png": (ASSETS / "swagger-ui" / "favicon-32x32.png", "image/png"),
+    }
+)
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
+)
+
+
+@lru_cache(maxsize=1)
+def openapi_bytes() -> bytes:
+    """`openapi.yaml` as generated from the route table."""
+    from validator.server.openapi import openapi_yaml
+
+    return openapi_yaml().encode()
+
+
+@lru_cache(maxsize=8)
+def _asset(name: str) -> bytes:
+    return _FILES[name][0].read_bytes()
+
+
+async def get_openapi(_: web.Request) -> web.StreamResponse:
+    """OpenAPI 3.1."""
+    return web.Response(body=openapi_bytes(), content_type="application/yaml")
+
+
+async def get_docs(_: web.Request) -> web.StreamResponse:
+    """Swagger UI over our own description."""
+    page = (ASSETS / "docs.html").read_bytes()
+    return web.Response(body=page, content_type="text/html", charset="utf-8", headers={"Content-Security-Policy": CSP})
+
+
+async def get_asset(request: web.Request) -> web.StreamResponse:
+    """A file of the docs page, from a closed list."""
+    name = request.match_info["name"]
+    if name not in _FILES:
+        raise web.HTTPNotFound
+    return web.Response(
+        body=_asset(name),
+        content_type=_FILES[name][1],
+        headers={"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"},
+    )
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/openapi.yaml",
+        get_openapi,
+        "This description",
+        "operation",
+        None,
+        {200: Answer("OpenAPI 3.1.", Media(("application/yaml",), "OpenAPI 3.1"))},
+    ),
+    Route(
+        "GET",
+        "/docs",
+        get_docs,
+        "This description as a page",
+        "operation",
+        None,
+        {200: Answer("A page.", Media(("text/html",), "HTML"))},
+    ),
+    Route(
+        "GET",
+        "/assets/{name}",
+        get_asset,
+        "Files of the docs page",
+        "operation",
+        None,
+        {200: Answer("The file.", Media(("text/javascript", "text/css", "image/png"), "a file", binary=True))},
+        params=(Param("name", ParamPlace.PATH, "File name.", pattern=r"^[a-z0-9.-]+$"),),
+        problems=(404,),
+    ),
+)

@@ -1,0 +1,133 @@
+"""What a route is: one declaration from which dispatch, limits, auth, metrics and OpenAPI are made.
+
+A handler file exports `ROUTES`, a tuple of `Route`; `app.py` lists the handler files. A route cannot be mounted
+without its scope, limits and models, so none can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aiohttp import web
+from pydantic import BaseModel
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    CHECK = "check"
+    """Check addresses and classify failure texts."""
+    BLACKLIST_READ = "blacklist:read"
+    """Read the blacklist and the evidence behind it."""
+    BLACKLIST_WRITE = "blacklist:write"
+    """Change the blacklist."""
+    EVENTS = "events"
+    """Report bounces, complaints and deliveries."""
+    METRICS = "metrics"
+    """Read /metrics."""
+    CONSOLE = "console"
+    """Sign in to the console."""
+
+
+class ParamPlace(StrEnum):
+    """Where a parameter stands."""
+
+    PATH = "path"
+    """A `{name}` of the path."""
+    QUERY = "query"
+    """After the question mark; all at once as one pydantic model."""
+    HEADER = "header"
+    """A request header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One path or header parameter; query parameters are the fields of `Route.query`."""
+
+    name: str
+    """Name as it stands in the request."""
+    place: ParamPlace
+    """Path or header."""
+    description: str
+    """One sentence."""
+    pattern: str | None = None
+    """Regular expression of acceptable values."""
+    required: bool = True
+    """A path parameter always is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A body that is not one JSON object: a stream, a file, a raw message."""
+
+    content_types: tuple[str, ...]
+    """Accepted or produced content types, first one preferred."""
+    description: str = ""
+    """What the bytes are."""
+    item: type[BaseModel] | None = None
+    """Model of one line or element, where there is one."""
+    binary: bool = False
+    """True for bytes, False for text."""
+
+
+Body = type[BaseModel] | Media | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One possible answer."""
+
+    description: str
+    """One sentence."""
+    body: Body = None
+    """Model, media, or nothing."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Header name -> description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation."""
+
+    method: str
+    """Upper-case HTTP method."""
+    path: str
+    """aiohttp path template, `{name}` parameters; also the metric label."""
+    handler: Handler
+    """The coroutine that answers."""
+    summary: str
+    """One line for the docs page."""
+    tag: str
+    """Group on the docs page."""
+    scope: Scope | None
+    """What a key needs; None is open to everybody and must be argued in `tests/guard`."""
+    answers: Mapping[int, Answer]
+    """Answers by status besides the problems every route can give."""
+    body: Body = None
+    """Request body."""
+    max_body_bytes: int = 0
+    """Largest request body; 0 for none. Streams count bytes themselves against their own setting."""
+    query: type[BaseModel] | None = None
+    """Query parameters as one model."""
+    params: tuple[Param, ...] = ()
+    """Path and header parameters."""
+    problems: tuple[int, ...] = ()
+    """Statuses of problems that this route gives beyond 400/401/403/404/405/413/422/429/500/503 of its shape."""
+    rate_limited: bool = True
+    """False only for probes and metrics, which a limiter must never silence."""
+    description: str = ""
+    """More for the docs page, Markdown."""
+    cost: int = 1
+    """Tokens that one request takes from the rate limit."""
+    examples: Mapping[str, object] = field(default_factory=dict)
+    """Request body examples by name."""
+
+    @property
+    def operation_id(self) -> str:
+        """Stable identifier, from method and path."""
+        words = [part.strip("{}") for part in self.path.replace(".", "_").split("/") if part]
+        return "_".join([self.method.lower(), *words]).replace("-", "_").replace(":", "_")
