@@ -131,7 +131,7 @@ def plain_address(text: str) -> EmailAddress | None:
 def parse_address(text: str, rules: SyntaxRules = DEFAULT_RULES) -> EmailAddress | SyntaxFault:
     """Split *text* at its only @ and judge both sides.
 
-    Never raises for any string, lone surrogates included; linear in the length up to `MAX_INPUT_CHARS`, constant beyond.
+    Never raises for any string, lone surrogates included; linear up to `MAX_INPUT_CHARS`, constant beyond.
     """
     plain = plain_address(text)
     if plain is not None:
