@@ -1,0 +1,199 @@
+"""Living with the list by hand: add, show, search, change, archive, remove, restore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from validator.blacklist.entry import (
+    BLOCKING,
+    MAX_NOTE_CHARS,
+    Action,
+    Entry,
+    Event,
+    NewEntry,
+    Rule,
+    State,
+    list_name,
+)
+from validator.blacklist.guard import Guard
+from validator.blacklist.store import Recorded, record
+from validator.blacklist.store.rows import change
+from validator.blacklist.store.searching import Filter, by_id, by_key, history, page, row_by_id
+from validator.database import AsyncConnection, Database
+from validator.errors import Complaint, Conflict, LimitExceeded, RequestRefused
+
+MAX_PAGE = 1_000
+"""Most entries in one page and keys in one look-up."""
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is written."""
+    return datetime.now(UTC)
+
+
+class Keep:
+    """The type of `KEEP`."""
+
+
+KEEP = Keep()
+"""Leave this field as it is (None means: empty it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries, and where the next ones begin."""
+
+    entries: tuple[Entry, ...]
+    """Newest first."""
+    cursor: str | None
+    """Hand it back for the next page; None when this was the last."""
+
+
+class Entries:
+    """Entries one by one and page by page. Every change is in the history, with who and when, before it is answered."""
+
+    def __init__(self, database: Database, guard: Guard, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._guard = guard
+        self._clock = clock
+
+    async def add(self, new: Sequence[NewEntry], *, actor: str, force: bool = False) -> list[tuple[Entry, Recorded]]:
+        """Enter up to 1,000 at once, all or none; same length and order.
+
+        Raises `RuleTooWide` for a rule that would hit half the world, unless *force* is set.
+        """
+        if len(new) > MAX_PAGE:
+            raise LimitExceeded(f"at most {MAX_PAGE} entries at once")
+        for position, entry in enumerate(new):
+            _check_texts(entry, position)
+            if not force:
+                self._guard.require(entry.rule, pointer=f"/{position}/value")
+        now = self._clock()
+        async with self._database.transaction() as conn:
+            return [await record(conn, entry, now=now, actor=actor) for entry in new]
+
+    async def get(self, identifier: str) -> tuple[Entry, list[Event]]:
+        """An entry and its history; raises `NotFound`."""
+        async with self._database.reading() as conn:
+            entry = await by_id(conn, identifier)
+            return entry, await history(conn, entry, now=self._clock())
+
+    async def of_rule(self, rule: Rule) -> list[tuple[Entry, list[Event]]]:
+        """The entries with this key on every list, each with its history; empty when it was never there."""
+        async with self._database.reading() as conn:
+            found = await by_key(conn, rule.kind, rule.key)
+            return [(entry, await history(conn, entry, now=self._clock())) for entry in found]
+
+    async def search(self, wanted: Filter, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """One page, newest first, in an order that later additions do not disturb."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise LimitExceeded(f"a page has 1 to {MAX_PAGE} entries", [Complaint("/limit", "out of range")])
+        below = read_cursor(cursor)
+        async with self._database.reading(timeout_s=30) as conn:
+            found = await page(conn, wanted, now=self._clock(), limit=limit + 1, below=below)
+        shown = tuple(found[:limit])
+        return Page(shown, write_cursor(shown[-1].id) if len(found) > limit else None)
+
+    async def edit(
+        self,
+        identifier: str,
+        *,
+        actor: str,
+        note: str | Keep = KEEP,
+        expires: datetime | Keep | None = KEEP,
+        why: str = "",
+    ) -> Entry:
+        """Change note or expiry; raises `NotFound`."""
+        async with self._database.transaction() as conn:
+            row = await row_by_id(conn, identifier)
+            values: dict[str, object] = {}
+            if not isinstance(note, Keep):
+                values["note"] = _text(note, "/note") or None
+            if not isinstance(expires, Keep):
+                values["expires"] = expires
+            values = {name: value for name, value in values.items() if getattr(row, name) != value}
+            if values:
+                await change(conn, row, Action.CHANGED, values, now=self._clock(), actor=actor, why=_text(why, "/why"))
+            return await by_id(conn, identifier)
+
+    async def archive(self, identifier: str, *, actor: str, why: str = "") -> Entry:
+        """Hide it; it blocks all the same. Raises `NotFound`, or `Conflict` for one that does not block."""
+        return await self._move(identifier, State.ARCHIVED, Action.ARCHIVED, {State.ACTIVE}, actor=actor, why=why)
+
+    async def remove(self, identifier: str, *, actor: str, why: str = "") -> Entry:
+        """Have it block no more, remembering who, when and why; twice is once. Raises `NotFound`."""
+        return await self._move(identifier, State.REMOVED, Action.REMOVED, BLOCKING, actor=actor, why=why)
+
+    async def restore(self, identifier: str, *, actor: str, why: str = "") -> Entry:
+        """Bring it back, seen and blocking, with the cause and date it had; twice is once. Raises `NotFound`."""
+        hidden = {State.REMOVED, State.ARCHIVED}
+        return await self._move(identifier, State.ACTIVE, Action.RESTORED, hidden, actor=actor, why=why)
+
+    async def _move(
+        self,
+        identifier: str,
+        to: State,
+        action: Action,
+        origins: set[State] | frozenset[State],
+        *,
+        actor: str,
+        why: str,
+    ) -> Entry:
+        async with self._database.transaction() as conn:
+            await move(conn, identifier, to, action, origins, now=self._clock(), actor=actor, why=_text(why, "/why"))
+            return await by_id(conn, identifier)
+
+
+async def move(
+    conn: AsyncConnection,
+    identifier: str,
+    to: State,
+    action: Action,
+    origins: set[State] | frozenset[State],
+    *,
+    now: datetime,
+    actor: str,
+    why: str,
+) -> None:
+    """Bring one entry into another state; nothing to do when it is there, `Conflict` when it cannot go there."""
+    row = await row_by_id(conn, identifier)
+    if row.state is to:
+        return
+    if row.state not in origins:
+        raise Conflict(f"an entry that is {row.state} cannot become {to}")
+    await change(conn, row, action, {"state": to}, now=now, actor=actor, why=why)
+
+
+def read_cursor(cursor: str | None) -> int | None:
+    """The row number in a cursor; raises `RequestRefused` for one that was not ours."""
+    if cursor is None:
+        return None
+    head, _, digits = cursor.partition("-")
+    if head != "c" or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        raise RequestRefused("this cursor was not given by a page", [Complaint("/cursor", "not a cursor")])
+    return int(digits)
+
+
+def write_cursor(identifier: str) -> str:
+    """A cursor that goes on after this entry."""
+    return f"c-{identifier}"
+
+
+def _check_texts(entry: NewEntry, position: int) -> None:
+    _text(entry.note, f"/{position}/note")
+    _text(entry.source, f"/{position}/source")
+    if list_name(entry.list) != entry.list:
+        complaint = Complaint(f"/{position}/list", "1 to 64 of a-z, 0-9, dot, dash, underscore")
+        raise RequestRefused("the name of the list cannot be used", [complaint])
+
+
+def _text(value: str, pointer: str) -> str:
+    if len(value) > MAX_NOTE_CHARS or "\x00" in value:
+        raise LimitExceeded(
+            "a text is too long or holds a NUL", [Complaint(pointer, f"at most {MAX_NOTE_CHARS} characters")]
+        )
+    return value.strip()

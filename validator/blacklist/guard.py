@@ -1,0 +1,136 @@
+"""Rules that would hit half the world: found before they are entered. Pure.
+
+Asked of every rule that somebody enters or imports; `force` overrides. What is "known" comes from the provider table,
+the table of provider networks and the public suffix list, so a verdict needs no network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from validator.blacklist.entry import Kind, Rule
+from validator.errors import Complaint, RuleTooWide
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_SHOWN = 20
+
+
+class KnownProvider(Protocol):
+    """What the guard needs of a mailbox provider."""
+
+    @property
+    def vendor(self) -> str:
+        """Its name."""
+
+    @property
+    def mail_hosts(self) -> Iterable[str]:
+        """Suffixes of the names of its mail hosts."""
+
+
+class KnownProviders(Protocol):
+    """What the guard needs of the provider table."""
+
+    @property
+    def domains(self) -> Mapping[str, KnownProvider]:
+        """Mailbox providers by domain, lower-case A-labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a rule would hit."""
+
+    providers: tuple[str, ...]
+    """Names of the known providers, sorted."""
+    public_suffix: bool
+    """It names a suffix under which strangers register."""
+    too_wide: bool
+    """A network wider than the limit."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether it needs `force`."""
+        return bool(self.providers) or self.public_suffix or self.too_wide
+
+    @property
+    def sentence(self) -> str:
+        """For people: what it would hit."""
+        parts = []
+        if self.public_suffix:
+            parts.append("names a public suffix")
+        if self.too_wide:
+            parts.append("is wider than the limit")
+        if self.providers:
+            count = len(self.providers)
+            shown = ", ".join(self.providers[:_SHOWN]) + (", …" if count > _SHOWN else "")
+            parts.append(f"would hit {count} known provider{'' if count == 1 else 's'}: {shown}")
+        return "this rule " + " and ".join(parts) if parts else "this rule hits no known provider"
+
+
+class Guard:
+    """Judges rules against what is known; built once per load of the reference data."""
+
+    def __init__(
+        self,
+        providers: KnownProviders,
+        *,
+        networks: Iterable[tuple[str, str]] = (),
+        is_public_suffix: Callable[[str], bool] = lambda _name: False,
+        widest_v4: int = 20,
+        widest_v6: int = 48,
+    ) -> None:
+        """*networks* are (vendor, CIDR) of mail hosts; *widest_…* the shortest prefix that needs no `force`."""
+        self._domains: dict[str, str] = {name: known.vendor for name, known in providers.domains.items()}
+        self._hosts: dict[str, set[str]] = {}
+        for known in providers.domains.values():
+            for host in known.mail_hosts:
+                self._hosts.setdefault(host.lower().strip("."), set()).add(known.vendor)
+        self._networks: list[tuple[str, Network]] = [(vendor, ipaddress.ip_network(text)) for vendor, text in networks]
+        self._is_public_suffix = is_public_suffix
+        self._widest = {4: widest_v4, 6: widest_v6}
+
+    def reach(self, rule: Rule) -> Reach:
+        """What *rule* would hit; an address never hits more than one mailbox."""
+        match rule.kind:
+            case Kind.ADDRESS:
+                return Reach((), public_suffix=False, too_wide=False)
+            case Kind.DOMAIN:
+                return self._domain(rule)
+            case Kind.MX_HOST:
+                return self._host(rule)
+            case Kind.MX_IP:
+                return self._network(rule)
+
+    def require(self, rule: Rule, *, pointer: str) -> None:
+        """Raise `RuleTooWide` when *rule* needs `force`."""
+        reach = self.reach(rule)
+        if reach.refused:
+            raise RuleTooWide(f"{reach.sentence}; `force` enters it all the same", [Complaint(pointer, reach.sentence)])
+
+    def _domain(self, rule: Rule) -> Reach:
+        hit = {self._domains[rule.key]} if rule.key in self._domains else set()
+        if rule.below:
+            hit |= {vendor for name, vendor in self._domains.items() if name.endswith(f".{rule.key}")}
+        return Reach(tuple(sorted(hit)), self._is_public_suffix(rule.key), too_wide=False)
+
+    def _host(self, rule: Rule) -> Reach:
+        hit: set[str] = set()
+        for host, vendors in self._hosts.items():
+            inside = rule.key == host or rule.key.endswith(f".{host}")
+            around = rule.below and host.endswith(f".{rule.key}")
+            if inside or around:
+                hit |= vendors
+        return Reach(tuple(sorted(hit)), rule.below and self._is_public_suffix(rule.key), too_wide=False)
+
+    def _network(self, rule: Rule) -> Reach:
+        network = ipaddress.ip_network(rule.key)
+        hit = {vendor for vendor, known in self._networks if _overlap(known, network)}
+        return Reach(
+            tuple(sorted(hit)), public_suffix=False, too_wide=network.prefixlen < self._widest[network.version]
+        )
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)

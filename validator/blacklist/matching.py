@@ -1,0 +1,165 @@
+"""What a check asks: which entries match these addresses, these domains?
+
+Addresses are asked of the store every time; of the rules only their version, the prefix lengths and the kinds that
+occur are kept in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from validator.address import EmailAddress
+from validator.blacklist.entry import DEFAULT_LIST, WISHES, DomainKeys, Hit, address_key, erased_key, rule_keys
+from validator.blacklist.store.hot import NO_RULES_YET, Found, HotLookup, Override, Pair, Rules, hit_of
+from validator.blacklist.store.tables import KindCode
+from validator.database import Changed, Database, microseconds
+from validator.errors import StorageUnavailable
+
+POLL_S: Final = 0.25
+"""How often another process's changes of the rules are looked for; behaviour.md section 4 allows one second."""
+
+_ADDRESS: Final = int(KindCode.ADDRESS)
+_DOMAIN: Final = int(KindCode.DOMAIN)
+
+
+class Matcher:
+    """Look-ups for checks. Every method raises `StorageUnavailable` rather than answer "no entry"."""
+
+    def __init__(self, database: Database, lookup: HotLookup, *, erase_key: bytes | None = None) -> None:
+        self._database = database
+        self._lookup = lookup
+        self._erase_key = erase_key
+        self._rules = Rules(NO_RULES_YET, (), None, frozenset(), False)
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def rules_version(self) -> int:
+        """Changes with every rule other than an address, and with the allow-list."""
+        return self._rules.version
+
+    async def start(self, *, watch: bool) -> None:
+        """Read the rules and, for a long-lived process, keep looking for changes made elsewhere."""
+        await self._lookup.start()
+        await self.refresh()
+        self._database.on_commit(self._committed)
+        if watch:
+            self._watch = asyncio.create_task(self._keep_watch(), name="blacklist-rules")
+
+    async def aclose(self) -> None:
+        """Stop watching and close the connections."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        await self._lookup.aclose()
+
+    async def refresh(self) -> None:
+        """Read the rules now."""
+        rules = await self._lookup.rules()
+        if rules.secret is None or self._erase_key is None:
+            self._rules = rules
+        else:
+            self._rules = replace(rules, secret=self._erase_key)
+
+    async def _committed(self, changed: frozenset[Changed]) -> None:
+        if Changed.RULES in changed:
+            await self.refresh()
+
+    async def _keep_watch(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            with contextlib.suppress(StorageUnavailable):  # each look-up finds that out, and says so
+                if await self._lookup.version() != self._rules.version:
+                    await self.refresh()
+
+    async def addresses(self, addresses: Sequence[EmailAddress], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
+        """Entries that match each address, same length and order; one query however many there are."""
+        keys = [address_key(address) for address in addresses]
+        secret = self._rules.secret
+        pairs: list[Pair] = [(_ADDRESS, key) for key in dict.fromkeys(keys)]
+        hashes: dict[str, str] = {}
+        if secret is not None:
+            hashes = {erased_key(key, secret): key for _, key in pairs}
+            pairs += [(_ADDRESS, key) for key in hashes]
+        found = await self._lookup.find(pairs) if pairs else []
+        if not found:
+            return [()] * len(keys)
+        by_key = self._blocking(found, lists)
+        for hashed in by_key.keys() & hashes.keys():
+            by_key.setdefault(hashes[hashed], []).extend(by_key[hashed])
+        asked = [(pair, (_DOMAIN, pair[1].partition("@")[2])) for pair in pairs if pair[1] in by_key]
+        allowed = await self._allowed(name for names in asked for name in names)
+        hits = {key: _judged(by_key[key], allowed, (_ADDRESS, key), domain) for (_, key), domain in asked}
+        return [hits.get(key, ()) for key in keys]
+
+    async def domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
+        """Entries that match each domain, its mail hosts or their addresses; same length and order, one query."""
+        kinds = self._rules.kinds
+        wanted = [
+            {pair: only for pair, only in rule_keys(keys, self._rules.widths).items() if pair[0] in kinds}
+            for keys in domains
+        ]
+        pairs = list(dict.fromkeys((int(KindCode[kind.name]), key) for pairs in wanted for kind, key in pairs))
+        found = await self._lookup.find(pairs) if pairs else []
+        if not found:
+            return [()] * len(wanted)
+        by_key = self._blocking(found, lists, by_kind=True)
+        allowed = await self._allowed((_DOMAIN, keys.domain) for keys in domains)
+        answer = []
+        for keys, asked in zip(domains, wanted, strict=True):
+            rows = [
+                row
+                for (kind, key), only_below in asked.items()
+                for row in by_key.get(f"{int(KindCode[kind.name])}:{key}", ())
+                if row.below or not only_below
+            ]
+            answer.append(_judged(rows, allowed, (_DOMAIN, keys.domain)))
+        return answer
+
+    async def overridden(self, address: EmailAddress, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+        """*hits* of the address's domain, marked where the allow-list has this very address.
+
+        Costs nothing when there are no hits, and one query else.
+        """
+        if not hits:
+            return ()
+        allowed = await self._allowed([(_ADDRESS, address_key(address))])
+        return tuple(
+            replace(hit, overridden=hit.overridden or any(_overrides(rule, hit) for rule in allowed.values()))
+            for hit in hits
+        )
+
+    def _blocking(
+        self, found: Iterable[Found], lists: Collection[str], *, by_kind: bool = False
+    ) -> dict[str, list[Found]]:
+        now = microseconds(datetime.now(UTC))
+        rows: dict[str, list[Found]] = {}
+        for row in found:
+            if (row.expires is None or row.expires > now) and (row.list == DEFAULT_LIST or row.list in lists):
+                rows.setdefault(f"{row.kind}:{row.key}" if by_kind else row.key, []).append(row)
+        return rows
+
+    async def _allowed(self, names: Iterable[Pair]) -> dict[Pair, Override]:
+        if not self._rules.allowing:
+            return {}
+        now = microseconds(datetime.now(UTC))
+        rows = await self._lookup.overrides(list(dict.fromkeys(names)))
+        return {(row.kind, row.key): row for row in rows if row.expires is None or row.expires > now}
+
+
+def _judged(rows: Iterable[Found], allowed: dict[Pair, Override], *names: Pair) -> tuple[Hit, ...]:
+    rules = [allowed[name] for name in names if name in allowed]
+    hits = []
+    for row in rows:
+        hit = hit_of(row)
+        hits.append(replace(hit, overridden=True) if any(_overrides(rule, hit) for rule in rules) else hit)
+    return tuple(sorted(hits, key=lambda hit: (hit.overridden, int(hit.entry_id))))
+
+
+def _overrides(rule: Override, hit: Hit) -> bool:
+    return bool(rule.acknowledged) or hit.cause not in WISHES

@@ -1,0 +1,121 @@
+"""Queries of the allow-list: what is known to be good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, or_, select, update
+
+from validator.blacklist.entry import Action, Kind, Rule
+from validator.blacklist.store.rows import entries, history_row, number, rules_changed
+from validator.blacklist.store.tables import ALLOWED, ENTRIES, HISTORY
+from validator.database import AsyncConnection
+from validator.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """An address or domain that is known to be good."""
+
+    id: str
+    """Stable identifier."""
+    kind: Kind
+    """`address` or `domain`."""
+    key: str
+    """The form that is compared."""
+    value: str
+    """The form to show."""
+    note: str
+    """How it is known."""
+    actor: str
+    """Who said so."""
+    created: datetime
+    """Since when."""
+    expires: datetime | None
+    """Until when; None for good."""
+    acknowledged: bool
+    """Overrides complaints and unsubscribes as well: somebody took the responsibility in so many words."""
+    removed: datetime | None
+    """When it was taken off the list again."""
+
+
+async def allow(
+    conn: AsyncConnection,
+    rule: Rule,
+    *,
+    note: str,
+    expires: datetime | None,
+    acknowledged: bool,
+    now: datetime,
+    actor: str,
+) -> tuple[Allowed, bool]:
+    """Put a rule on the list, or renew the one that is there; answers it and whether it is new."""
+    mine = select(ALLOWED).where(ALLOWED.c.kind == rule.kind, ALLOWED.c.key == rule.key, _in_force(now)).limit(1)
+    old = (await conn.execute(mine)).one_or_none()
+    values = {"note": note, "expires": expires, "acknowledged": acknowledged, "actor": actor}
+    if old is not None:
+        await conn.execute(update(ALLOWED).where(ALLOWED.c.id == old.id).values(values))
+        identifier = old.id
+    else:
+        row = values | {"kind": rule.kind, "key": rule.key, "value": rule.value, "created": now}
+        identifier = (await conn.execute(ALLOWED.insert().values(row).returning(ALLOWED.c.id))).scalar_one()
+    await _tell_entries(conn, rule.kind, rule.key, Action.OVERRIDDEN, now=now, actor=actor, why=note)
+    await rules_changed(conn)
+    return await find_allowed(conn, str(identifier)), old is None
+
+
+async def disallow(conn: AsyncConnection, identifier: str, *, why: str, now: datetime, actor: str) -> Allowed:
+    """Take a rule off the list; it stays for the record. Raises `NotFound`."""
+    rule = await find_allowed(conn, identifier)
+    if rule.removed is None:
+        gone = {"removed": now, "removed_by": actor, "removed_why": why or None}
+        await conn.execute(update(ALLOWED).where(ALLOWED.c.id == int(rule.id)).values(gone))
+        await _tell_entries(conn, rule.kind, rule.key, Action.OVERRIDE_ENDED, now=now, actor=actor, why=why)
+        await rules_changed(conn)
+    return await find_allowed(conn, identifier)
+
+
+async def find_allowed(conn: AsyncConnection, identifier: str) -> Allowed:
+    """One rule by its identifier; raises `NotFound`."""
+    row = (await conn.execute(select(ALLOWED).where(ALLOWED.c.id == number(identifier)))).one_or_none()
+    if row is None:
+        raise NotFound("no allow-list entry with this identifier")
+    return _allowed(row)
+
+
+async def allowed_page(conn: AsyncConnection, *, below: int | None, limit: int, now: datetime) -> list[Allowed]:
+    """Rules in force, newest first, with row numbers under *below*."""
+    query = select(ALLOWED).where(_in_force(now)).order_by(ALLOWED.c.id.desc()).limit(limit)
+    if below is not None:
+        query = query.where(ALLOWED.c.id < below)
+    return [_allowed(row) for row in (await conn.execute(query)).all()]
+
+
+def _in_force(now: datetime) -> Any:
+    return and_(ALLOWED.c.removed.is_(None), or_(ALLOWED.c.expires.is_(None), ALLOWED.c.expires > now))
+
+
+async def _tell_entries(
+    conn: AsyncConnection, kind: Kind, key: str, action: Action, *, now: datetime, actor: str, why: str
+) -> None:
+    """Write the override into the history of the entries with the same key."""
+    for row in (await conn.execute(entries().where(ENTRIES.c.kind == kind, ENTRIES.c.key == key))).all():
+        line = history_row(row, row.id, action, at=now, actor=actor, why=why, revision=row.revision)
+        await conn.execute(HISTORY.insert(), line)
+
+
+def _allowed(row: Row[Any]) -> Allowed:
+    return Allowed(
+        id=str(row.id),
+        kind=row.kind,
+        key=row.key,
+        value=row.value,
+        note=row.note,
+        actor=row.actor,
+        created=row.created,
+        expires=row.expires,
+        acknowledged=row.acknowledged,
+        removed=row.removed,
+    )

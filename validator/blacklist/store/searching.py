@@ -1,0 +1,155 @@
+"""Finding entries: by number, by filter and page by page; their history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from validator.blacklist.entry import Action, Cause, Entry, Event, Kind, State
+from validator.blacklist.store.rows import entries, entry_of, event_of, keys_of, number
+from validator.blacklist.store.tables import BATCHES, ENTRIES, HISTORY, LISTS
+from validator.database import AsyncConnection
+from validator.errors import NotFound
+
+SEEN = (State.ACTIVE,)
+"""States that a listing shows when none is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries; every given part must hold, an empty one says nothing."""
+
+    kinds: Sequence[Kind] = ()
+    """Any of these kinds."""
+    causes: Sequence[Cause] = ()
+    """Any of these causes."""
+    states: Sequence[State] = field(default=SEEN)
+    """Any of these states."""
+    lists: Sequence[str] = ()
+    """On any of these lists."""
+    source: str | None = None
+    """Exactly this source; `import:7` for what an import entered."""
+    domain: str | None = None
+    """Addresses at this domain, and rules about it; lower-case A-labels."""
+    text: str | None = None
+    """Part of the key or of the note, in any case."""
+    since: datetime | None = None
+    """Entered at or after."""
+    until: datetime | None = None
+    """Entered before."""
+    expired: bool | None = None
+    """Only what has expired, or only what has not."""
+
+
+def condition(wanted: Filter, *, now: datetime) -> ColumnElement[bool]:
+    """The filter as an SQL condition on `ENTRIES` joined with `LISTS`."""
+    parts: list[ColumnElement[bool]] = [ENTRIES.c.state.in_(wanted.states)]
+    if wanted.kinds:
+        parts.append(ENTRIES.c.kind.in_(wanted.kinds))
+    if wanted.causes:
+        parts.append(ENTRIES.c.cause.in_(wanted.causes))
+    if wanted.lists:
+        parts.append(LISTS.c.name.in_(wanted.lists))
+    if wanted.source is not None:
+        parts.append(_from_source(wanted.source))
+    if wanted.domain:
+        at_domain = and_(
+            ENTRIES.c.kind == Kind.ADDRESS, ENTRIES.c.key.like(f"%@{_escaped(wanted.domain)}", escape="\\")
+        )
+        parts.append(or_(at_domain, and_(ENTRIES.c.kind != Kind.ADDRESS, ENTRIES.c.key == wanted.domain)))
+    if wanted.text:
+        pattern = f"%{_escaped(wanted.text.lower())}%"
+        parts.append(
+            or_(ENTRIES.c.key.like(pattern, escape="\\"), func.lower(ENTRIES.c.note).like(pattern, escape="\\"))
+        )
+    if wanted.since is not None:
+        parts.append(ENTRIES.c.created >= wanted.since)
+    if wanted.until is not None:
+        parts.append(ENTRIES.c.created < wanted.until)
+    if wanted.expired is not None:
+        over = and_(ENTRIES.c.expires.is_not(None), ENTRIES.c.expires <= now)
+        parts.append(over if wanted.expired else or_(ENTRIES.c.expires.is_(None), ENTRIES.c.expires > now))
+    return and_(*parts)
+
+
+def _from_source(source: str) -> ColumnElement[bool]:
+    head, _, batch = source.partition(":")
+    if head == "import" and batch.isdigit() and len(batch) <= 18:
+        return and_(ENTRIES.c.batch_id == int(batch), ENTRIES.c.source.is_(None))
+    return ENTRIES.c.source == source
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+async def page(
+    conn: AsyncConnection,
+    wanted: Filter,
+    *,
+    now: datetime,
+    limit: int,
+    below: int | None = None,
+    above: int | None = None,
+) -> list[Entry]:
+    """Up to *limit* entries: newest first under row number *below*, or oldest first from *above* on."""
+    query = entries().where(condition(wanted, now=now)).limit(limit)
+    if above is not None:
+        query = query.where(ENTRIES.c.id > above).order_by(ENTRIES.c.id)
+    else:
+        query = query.order_by(ENTRIES.c.id.desc())
+        if below is not None:
+            query = query.where(ENTRIES.c.id < below)
+    return [entry_of(row) for row in (await conn.execute(query)).all()]
+
+
+async def count(conn: AsyncConnection, wanted: Filter, *, now: datetime) -> int:
+    """How many entries a filter finds; reads every one of them."""
+    query = select(func.count()).select_from(ENTRIES.join(LISTS, LISTS.c.id == ENTRIES.c.list_id))
+    return int((await conn.execute(query.where(condition(wanted, now=now)))).scalar_one())
+
+
+async def by_id(conn: AsyncConnection, identifier: str) -> Entry:
+    """The entry with this identifier, whatever its state; raises `NotFound`."""
+    return entry_of(await row_by_id(conn, identifier))
+
+
+async def row_by_id(conn: AsyncConnection, identifier: str) -> Any:
+    """Its row, locked against other writers; raises `NotFound`."""
+    query = entries().where(ENTRIES.c.id == number(identifier))
+    if conn.dialect.name == "postgresql":
+        query = query.with_for_update(of=ENTRIES)
+    row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("no entry with this identifier")
+    return row
+
+
+async def by_key(conn: AsyncConnection, kind: Kind, key: str) -> list[Entry]:
+    """The entries with this key on every list, undone ones left out; the default list first."""
+    keys = await keys_of(conn, kind, key)
+    query = entries().where(ENTRIES.c.kind == kind, ENTRIES.c.key.in_(keys), ENTRIES.c.state != State.UNDONE)
+    return [entry_of(row) for row in (await conn.execute(query.order_by(ENTRIES.c.list_id))).all()]
+
+
+async def history(conn: AsyncConnection, entry: Entry, *, now: datetime) -> list[Event]:
+    """Everything that happened to an entry, oldest first.
+
+    Two lines are not stored: that an import entered it, and that it has expired just now.
+    """
+    rows = (await conn.execute(select(HISTORY).where(HISTORY.c.entry_id == int(entry.id)).order_by(HISTORY.c.id))).all()
+    events = [event_of(row, entry) for row in rows]
+    first = events[0].before if events else entry
+    if first is not None and first.import_id is not None:
+        batch = (await conn.execute(select(BATCHES).where(BATCHES.c.id == int(first.import_id)))).one_or_none()
+        if batch is not None:
+            events.insert(0, Event(Action.ADDED, batch.created, batch.actor, batch.name, first.import_id, None))
+            if batch.undone is not None and entry.state is State.UNDONE:
+                events.append(Event(Action.UNDONE, batch.undone, batch.undone_by or "", "", first.import_id, None))
+    if entry.expires is not None and entry.expires <= now and entry.state in SEEN:
+        events.append(Event(Action.EXPIRED, entry.expires, "validator", "", None, entry))
+    return events
