@@ -7,12 +7,13 @@ the table of provider networks and the public suffix list, so a verdict needs no
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from validator.blacklist.entry import Kind, Rule
 from validator.errors import Complaint, RuleTooWide
+from validator.reference.suffixes import is_public_suffix
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SHOWN = 20
@@ -74,21 +75,20 @@ class Guard:
 
     def __init__(
         self,
-        providers: KnownProviders,
+        providers: KnownProviders | None = None,
         *,
         networks: Iterable[tuple[str, str]] = (),
-        is_public_suffix: Callable[[str], bool] = lambda _name: False,
         widest_v4: int = 20,
         widest_v6: int = 48,
     ) -> None:
         """*networks* are (vendor, CIDR) of mail hosts; *widest_…* the shortest prefix that needs no `force`."""
-        self._domains: dict[str, str] = {name: known.vendor for name, known in providers.domains.items()}
+        known_domains = providers.domains if providers is not None else {}
+        self._domains: dict[str, str] = {name: known.vendor for name, known in known_domains.items()}
         self._hosts: dict[str, set[str]] = {}
-        for known in providers.domains.values():
+        for known in known_domains.values():
             for host in known.mail_hosts:
                 self._hosts.setdefault(host.lower().strip("."), set()).add(known.vendor)
         self._networks: list[tuple[str, Network]] = [(vendor, ipaddress.ip_network(text)) for vendor, text in networks]
-        self._is_public_suffix = is_public_suffix
         self._widest = {4: widest_v4, 6: widest_v6}
 
     def reach(self, rule: Rule) -> Reach:
@@ -113,7 +113,7 @@ class Guard:
         hit = {self._domains[rule.key]} if rule.key in self._domains else set()
         if rule.below:
             hit |= {vendor for name, vendor in self._domains.items() if name.endswith(f".{rule.key}")}
-        return Reach(tuple(sorted(hit)), self._is_public_suffix(rule.key), too_wide=False)
+        return Reach(tuple(sorted(hit)), is_public_suffix(rule.key), too_wide=False)
 
     def _host(self, rule: Rule) -> Reach:
         hit: set[str] = set()
@@ -122,7 +122,7 @@ class Guard:
             around = rule.below and host.endswith(f".{rule.key}")
             if inside or around:
                 hit |= vendors
-        return Reach(tuple(sorted(hit)), rule.below and self._is_public_suffix(rule.key), too_wide=False)
+        return Reach(tuple(sorted(hit)), rule.below and is_public_suffix(rule.key), too_wide=False)
 
     def _network(self, rule: Rule) -> Reach:
         network = ipaddress.ip_network(rule.key)

@@ -30,11 +30,10 @@ _DOMAIN: Final = int(KindCode.DOMAIN)
 class Matcher:
     """Look-ups for checks. Every method raises `StorageUnavailable` rather than answer "no entry"."""
 
-    def __init__(self, database: Database, lookup: HotLookup, *, erase_key: bytes | None = None) -> None:
+    def __init__(self, database: Database, lookup: HotLookup) -> None:
         self._database = database
         self._lookup = lookup
-        self._erase_key = erase_key
-        self._rules = Rules(NO_RULES_YET, (), None, frozenset(), False)
+        self._rules = Rules(NO_RULES_YET, (), frozenset(), erased=False, secret=None, allowing=False)
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -61,10 +60,12 @@ class Matcher:
     async def refresh(self) -> None:
         """Read the rules now."""
         rules = await self._lookup.rules()
-        if rules.secret is None or self._erase_key is None:
-            self._rules = rules
-        else:
-            self._rules = replace(rules, secret=self._erase_key)
+        own = self._database.erase_key
+        self._rules = replace(rules, secret=own) if rules.erased and own is not None else rules
+
+    async def ping(self) -> None:
+        """One look-up that finds nothing."""
+        await self._lookup.find([(_ADDRESS, "")])
 
     async def _committed(self, changed: frozenset[Changed]) -> None:
         if Changed.RULES in changed:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Self
 
 from validator.address import EmailAddress
 from validator.blacklist.entries import Clock, Entries, utc_now
@@ -20,20 +21,36 @@ class Blacklist:
     Every method of every part raises `StorageUnavailable` when the store cannot be used.
     """
 
-    def __init__(
-        self, database: Database, guard: Guard, *, erase_key: bytes | None = None, clock: Clock = utc_now
-    ) -> None:
-        self._matcher: Final = Matcher(database, hot_lookup(database), erase_key=erase_key)
-        self.entries: Final = Entries(database, guard, clock)
-        self.guard: Final = guard
+    def __init__(self, database: Database, guard: Guard | None = None, *, clock: Clock = utc_now) -> None:
+        """Without a *guard*, only public suffixes and wide networks are refused."""
+        self.guard: Final = guard or Guard()
+        self.entries: Final = Entries(database, self.guard, clock)
+        self._matcher: Final = Matcher(database, hot_lookup(database))
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, database: Database, guard: Guard | None = None, *, watch: bool = True, clock: Clock = utc_now
+    ) -> AsyncIterator[Self]:
+        """A started blacklist; *watch* for changes of other processes unless this one is short-lived."""
+        blacklist = cls(database, guard, clock=clock)
+        try:
+            await blacklist.start(watch=watch)
+            yield blacklist
+        finally:
+            await blacklist.aclose()
 
     async def start(self, *, watch: bool = True) -> None:
-        """Open the look-ups; *watch* for changes of other processes unless this one is short-lived."""
+        """Open the look-ups and begin the background work."""
         await self._matcher.start(watch=watch)
 
     async def aclose(self) -> None:
         """Stop the background work and close the look-ups; the database is its owner's to close."""
         await self._matcher.aclose()
+
+    async def ping(self) -> None:
+        """Ask the store something small, the way checks do; raises `StorageUnavailable`."""
+        await self._matcher.ping()
 
     @property
     def rules_version(self) -> int:

@@ -68,10 +68,12 @@ class Rules:
     """Changes with every domain, host, network and allow-list rule."""
     widths: tuple[tuple[int, int], ...]
     """(IP version, prefix length) of the networks there are."""
-    secret: bytes | None
-    """The key of erased addresses' hashes; None while nothing was erased."""
     kinds: frozenset[Kind]
     """Kinds that have entries at all."""
+    erased: bool
+    """Some address was erased: look-ups ask for hashes as well."""
+    secret: bytes | None
+    """The key of erased addresses' hashes; None while there is none."""
     allowing: bool
     """The allow-list was ever used."""
 

@@ -115,7 +115,14 @@ class SqliteLookup:
                 allowing = connection.execute("SELECT 1 FROM blacklist_allow LIMIT 1").fetchone() is not None
             finally:
                 connection.execute("ROLLBACK")
-            return Rules(version, tuple(widths), secret if erasures else None, kinds, allowing)
+            return Rules(
+                version,
+                tuple(widths),
+                kinds,
+                erased=bool(erasures),
+                secret=secret if erasures else None,
+                allowing=allowing,
+            )
 
     async def aclose(self) -> None:
         """Close the file."""

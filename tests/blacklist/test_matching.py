@@ -1,0 +1,77 @@
+"""What matches what."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.blacklist.asking import address, blocked, domain_hits, hits, put
+from validator.blacklist.entry import Cause, Kind
+from validator.blacklist.service import Blacklist
+
+
+async def test_an_address_matches_whatever_its_case(blacklist: Blacklist) -> None:
+    entry = await put(blacklist, "Jane.Doe@Example.com", cause=Cause.COMPLAINT)
+    [hit] = await hits(blacklist, "jane.DOE@EXAMPLE.com")
+    assert (hit.entry_id, hit.cause, hit.value) == (entry.id, Cause.COMPLAINT, "Jane.Doe@example.com")
+
+
+@pytest.mark.parametrize("other", ["janedoe@example.com", "jane.doe+x@example.com", "jane.doe@sub.example.com"])
+async def test_dots_tags_and_subdomains_are_other_people(blacklist: Blacklist, other: str) -> None:
+    await put(blacklist, "jane.doe@example.com")
+    assert not await blocked(blacklist, other)
+
+
+async def test_many_addresses_are_answered_in_their_order(blacklist: Blacklist) -> None:
+    for number in range(0, 60, 2):
+        await put(blacklist, f"p{number}@example.com")
+    asked = [address(f"p{number}@example.com") for number in reversed(range(60))]
+    answers = await blacklist.match_addresses(asked)
+    assert [bool(answer) for answer in answers] == [number % 2 == 0 for number in reversed(range(60))]
+
+
+async def test_a_domain_matches_itself_and_below_only_when_asked(blacklist: Blacklist) -> None:
+    await put(blacklist, "one.example")
+    await put(blacklist, "*.two.example")
+    assert await domain_hits(blacklist, "one.example")
+    assert not await domain_hits(blacklist, "a.one.example")
+    assert await domain_hits(blacklist, "two.example")
+    assert await domain_hits(blacklist, "a.b.two.example")
+    assert not await domain_hits(blacklist, "eviltwo.example")
+
+
+async def test_a_mail_host_matches_exactly_or_as_a_suffix_on_a_label_border(blacklist: Blacklist) -> None:
+    await put(blacklist, "mx.evil.example", Kind.MX_HOST)
+    await put(blacklist, ".spam.example", Kind.MX_HOST)
+    assert await domain_hits(blacklist, "a.test", ("MX.evil.example.",))
+    assert not await domain_hits(blacklist, "a.test", ("b.mx.evil.example",))
+    assert await domain_hits(blacklist, "a.test", ("mx1.spam.example",))
+    assert not await domain_hits(blacklist, "a.test", ("notspam.example",))
+    assert not await domain_hits(blacklist, "mx.evil.example")
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked", "found"),
+    [
+        ("192.0.2.7", "192.0.2.7", True),
+        ("192.0.2.7", "::ffff:192.0.2.7", True),
+        ("192.0.2.7", "192.0.2.8", False),
+        ("192.0.2.0/25", "192.0.2.127", True),
+        ("192.0.2.0/25", "192.0.2.128", False),
+        ("2001:db8::/64", "2001:DB8:0:0:1::", True),
+        ("2001:db8::/64", "2001:db8:0:1::", False),
+        ("::ffff:192.0.2.0/120", "192.0.2.9", True),
+    ],
+)
+async def test_an_ip_rule_matches_addresses_and_networks_of_both_versions(
+    blacklist: Blacklist, listed: str, asked: str, found: bool
+) -> None:
+    await put(blacklist, listed, Kind.MX_IP)
+    assert bool(await domain_hits(blacklist, "a.test", (), (asked,))) is found
+
+
+async def test_the_version_of_the_rules_changes_at_once_and_not_for_addresses(blacklist: Blacklist) -> None:
+    before = blacklist.rules_version
+    await put(blacklist, "jane@example.com")
+    assert blacklist.rules_version == before
+    await put(blacklist, "bad.example")
+    assert blacklist.rules_version > before
