@@ -49,6 +49,10 @@ class BlacklistReader(Protocol):
         """Hits of each domain, its mail hosts and their addresses, same order and length."""
         ...
 
+    async def overridden(self, address: EmailAddress, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+        """*hits* of a domain, marked where the allow-list has this very address; free when there are none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DomainFacts:

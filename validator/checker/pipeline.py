@@ -131,6 +131,8 @@ class CheckPipeline:
         hits = (await self._blacklist.match_addresses((address,), options.lists))[0]
         if options.lists:
             hits += (await self._list_hits([facts], options.lists))[0]
+        if facts.hits:
+            hits += await self._blacklist.overridden(address, facts.hits)
         return self._judge(prepared, address, facts, hits, options)
 
     async def check_many(self, texts: Sequence[str], options: CheckOptions = DEFAULT_OPTIONS) -> list[Verdict]:
@@ -152,9 +154,11 @@ class CheckPipeline:
             if isinstance(item.parsed, SyntaxFault):
                 verdicts.append(self._reject(item, item.parsed, options))
                 continue
-            domain = item.parsed.domain
-            hits = next(matched) + list_hits.get(domain, ())
-            verdicts.append(self._judge(item, item.parsed, facts[domain], hits, options))
+            known = facts[item.parsed.domain]
+            hits = next(matched) + list_hits.get(item.parsed.domain, ())
+            if known.hits:
+                hits += await self._blacklist.overridden(item.parsed, known.hits)
+            verdicts.append(self._judge(item, item.parsed, known, hits, options))
         return verdicts
 
     # --- text -> address ---------------------------------------------------------------------------------------------
@@ -233,12 +237,11 @@ class CheckPipeline:
         prepared: Prepared,
         address: EmailAddress,
         facts: DomainFacts,
-        address_hits: tuple[Hit, ...],
+        hits: tuple[Hit, ...],
         options: CheckOptions,
     ) -> Verdict:
         domain_rule = next((rule for rule in facts.rules if rule.matches(address.local)), None) if facts.rules else None
         local_rule = self._recipients.local_rule(address.local)
-        hits = facts.hits + address_hits
         outcomes = decide(
             facts.route.outcome,
             application=domain_rule is not None and self._is_application(domain_rule),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
+if TYPE_CHECKING:
+    from validator.settings import Settings
+    from validator.verdict import Verdict
 
 DEMO = (
     "ivan.petrov@gmail.com",
@@ -52,3 +55,19 @@ def demo_command() -> None:
         )
         verdicts = asyncio.run(_judge(settings))
     show(verdicts, OutputFormat.TEXT)
+
+
+async def _judge(settings: Settings) -> list[Verdict]:
+    from validator.blacklist.entry import Cause, Kind, NewEntry, Rule, RuleFault, parse_rule
+    from validator.runtime import open_runtime
+
+    rules = [
+        (parse_rule("bounced@acme.test", Kind.ADDRESS), Cause.MAILBOX_NOT_FOUND),
+        (parse_rule("spamtrap.test", Kind.MX_HOST, below=True), Cause.MANUAL),
+        (parse_rule("93.184.215.64/29", Kind.MX_IP), Cause.MANUAL),
+    ]
+    entries = [NewEntry(rule, cause, "demo") for rule, cause in rules if isinstance(rule, Rule)]
+    assert len(entries) == len(rules), [rule for rule, _ in rules if isinstance(rule, RuleFault)]
+    async with open_runtime(settings) as runtime:
+        await runtime.blacklist.entries.add(entries, actor="demo")
+        return await runtime.checker.check_many(DEMO)
