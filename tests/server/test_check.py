@@ -167,6 +167,8 @@ def body_of(row: dict[str, Any]) -> bytes:
     name = row["gen"]
     if name == "deep 100k":
         return b'{"email":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    if name == "70k keys":
+        return json.dumps({f"k{number}": number for number in range(70_000)}).encode()
     raise AssertionError(f"unknown body {name}")
 
 
