@@ -1,0 +1,117 @@
+"""What must hold for every text."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.corpora_dir import corpora
+from validator.address import EmailAddress, parse_address, plain_address
+from validator.reference import load_reference
+from validator.reference.providers import load_providers
+from validator.sanitize import CorrectionAction, Sanitizer
+from validator.sanitize.endings import is_special_use
+
+REFERENCE = load_reference()
+PROVIDERS = load_providers(REFERENCE)
+SANITIZER = Sanitizer(REFERENCE)
+NAMES = sorted(domain for domain, tier in PROVIDERS.tiers.items() if tier < 3)
+
+any_text = st.text(max_size=60)
+local_parts = st.from_regex(r"[A-Za-z0-9_+-]{1,10}(\.[a-z0-9]{1,6})?", fullmatch=True)
+odd = st.sampled_from(list("@@..,;:\"'<>() \u200b\u00a0!?#$&%+-_/\\шфаеьюЮіЖgmailcom\u3002\uff20"))
+noise = st.lists(odd, max_size=4).map("".join)
+near_domains = st.sampled_from(NAMES)
+
+
+@st.composite
+def slipped(draw: st.DrawFn) -> str:
+    """A provider's domain with one to three random slips."""
+    domain = list(draw(near_domains))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(domain) - 1))
+        kind = draw(st.sampled_from("dist"))
+        letter = draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz.-0"))
+        if kind == "d" and len(domain) > 1:
+            del domain[at]
+        elif kind == "i":
+            domain.insert(at, letter)
+        elif kind == "s":
+            domain[at] = letter
+        elif at + 1 < len(domain):
+            domain[at], domain[at + 1] = domain[at + 1], domain[at]
+    return "".join(domain)
+
+
+@st.composite
+def messy(draw: st.DrawFn) -> str:
+    """An address with a slipped domain and odd characters here and there."""
+    return draw(noise) + draw(local_parts) + draw(noise) + "@" + draw(noise) + draw(slipped()) + draw(noise)
+
+
+def check_result(text: str) -> None:
+    result = SANITIZER.sanitize(text)
+    assert SANITIZER.sanitize(result.text).text == result.text
+    if result.suggestion is not None:
+        suggested = parse_address(result.suggestion)
+        assert isinstance(suggested, EmailAddress)
+        assert suggested.text == result.suggestion != result.text
+        assert not is_special_use(suggested.domain)
+
+
+@given(any_text)
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_sanitized_once_and_for_all(text: str) -> None:
+    check_result(text)
+
+
+@given(messy())
+@settings(max_examples=200, deadline=None)
+def test_a_messy_address_is_sanitized_once_and_for_all(text: str) -> None:
+    check_result(text)
+
+
+@given(slipped())
+@settings(max_examples=200, deadline=None)
+def test_every_domain_that_is_applied_is_a_provider_or_differs_in_the_ending_alone(domain: str) -> None:
+    correction = SANITIZER.correct_domain(domain)
+    if correction.action is CorrectionAction.APPLY and correction.rule != "domain.tld":
+        assert correction.target in PROVIDERS.domains
+    if correction.rule == "domain.tld" and correction.action is CorrectionAction.APPLY:
+        assert correction.target.rpartition(".")[2] != domain.rpartition(".")[2]
+    if correction.action is not CorrectionAction.KEEP:
+        assert correction.target != domain
+
+
+@given(slipped())
+@settings(max_examples=200, deadline=None)
+def test_a_correction_is_final(domain: str) -> None:
+    correction = SANITIZER.correct_domain(domain)
+    if correction.action is CorrectionAction.APPLY:
+        assert SANITIZER.correct_domain(correction.target).action is not CorrectionAction.APPLY
+
+
+@given(local_parts, st.from_regex(r"[a-z]{3,20}\.[a-z]{2,6}", fullmatch=True))
+@settings(max_examples=200, deadline=None)
+def test_a_plain_address_changes_only_when_its_domain_is_corrected(local: str, domain: str) -> None:
+    text = f"{local}@{domain}"
+    plain = plain_address(text)
+    if plain is None:
+        return
+    correction = SANITIZER.correct_domain(plain.domain)
+    result = SANITIZER.sanitize(text)
+    if correction.action is CorrectionAction.APPLY:
+        assert result.text == f"{local}@{correction.target}"
+    else:
+        assert result.text == text
+        assert result.changes == ()
+    if correction.action is CorrectionAction.KEEP:
+        assert result.suggestion is None
+
+
+def test_naughty_strings_are_sanitized_without_raising() -> None:
+    for text in json.loads(corpora("syntax", "naughty_strings.json").read_text("utf-8")):
+        for form in (text, f"{text}@gmail.com", f"a@{text}"):
+            check_result(form)

@@ -1,0 +1,91 @@
+"""The part of a domain behind the name: what was meant by `.con`, `.co.uj`, `.comru`? Pure.
+
+A delegated top-level domain is somebody's, any other is nobody's: that decides how bold a repair may be.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+from validator.reference.suffixes import is_delegated_tld
+from validator.sanitize.distance import slip_cost
+
+SPECIAL_USE = frozenset(
+    {
+        "test", "example", "invalid", "localhost", "local", "onion", "internal", "alt", "lan", "home", "corp",
+        "localdomain", "arpa",
+    }
+)  # fmt: skip
+"""Last labels that never lead to Internet mail (RFC 6761, RFC 6762, RFC 7686, RFC 9476, SAC113): left as typed."""
+
+_SLIPS_TO_COM = {"co": 0.6, "cm": 0.5, "om": 0.5}
+_SLIPS_TO_NET = {"ne": 0.55, "et": 0.55}
+DELEGATED_SLIPS: dict[str, dict[str, float]] = {"com": _SLIPS_TO_COM, "net": _SLIPS_TO_NET}
+"""Delegated endings that people type for another one, with the cost of the slip."""
+
+COMMON_ENDINGS = (
+    "com", "net", "org", "edu", "ru", "de", "fr", "it", "es", "nl", "be", "pl", "cz", "ch", "at", "ua", "by", "info",
+    "co.uk", "org.uk", "ac.uk", "com.br", "com.au", "com.ar", "com.mx", "com.tr", "co.jp", "co.in", "co.za", "co.nz",
+    "co.kr", "co.il", "co.id", "com.co", "com.ua", "com.pl", "com.cn", "com.tw", "com.hk", "com.sg", "com.my", "ne.jp",
+    "net.au", "org.au", "edu.br", "gov.br", "edu.au", "gov.uk", "biz", "eu",
+)  # fmt: skip
+"""Endings that an unknown name may be repaired into, the commonest first."""
+_FIRST_CLASS = frozenset({"com", "net", "org"})
+
+ENDING_LIMIT = 0.9
+"""Highest cost at which the ending of an unknown name is repaired without asking."""
+ENDING_REACH = 1.2
+"""Highest cost at which another ending is suggested for an unknown name."""
+_GAP = 0.1
+
+
+def is_special_use(domain: str) -> bool:
+    """True when the last label is set aside for other uses than Internet mail."""
+    return domain.rpartition(".")[2] in SPECIAL_USE
+
+
+def is_delegated(domain: str) -> bool:
+    """True when the last label is a top-level domain of the root zone."""
+    return is_delegated_tld(domain.rpartition(".")[2])
+
+
+def ending_cost(typed: str, meant: str) -> float:
+    """Cost of having typed the ending *typed* for *meant*: edits, or cut short, or with something glued on."""
+    near = OSA.distance(typed, meant, score_cutoff=2) <= 2
+    cost = slip_cost(typed, meant) if near else 0.9 * max(len(typed), len(meant))
+    if typed and meant.startswith(typed):
+        cost = min(cost, 0.45 + 0.1 * (len(meant) - len(typed)))
+    if typed and meant.endswith(f".{typed}"):
+        cost = min(cost, 0.55)
+    if typed.startswith(meant):
+        rest = typed[len(meant) :].strip(".")
+        cost = min(cost, 0.3 if rest in (meant, meant.rpartition(".")[2]) else 0.6 + 0.08 * len(rest))
+    elif typed.endswith(meant):
+        cost = min(cost, 0.7 + 0.08 * (len(typed) - len(meant)))
+    return cost
+
+
+@lru_cache(maxsize=4_096)
+def unknown_ending(typed: str) -> tuple[tuple[str, float], ...]:
+    """Common endings within reach of *typed*, which is not delegated, with their cost, cheapest first.
+
+    A near tie between two endings is broken by how common they are only for com, net and org.
+    """
+    found = []
+    for place, meant in enumerate(COMMON_ENDINGS):
+        if meant.count(".") < typed.count("."):
+            continue
+        cost = ending_cost(typed, meant)
+        if meant not in _FIRST_CLASS:
+            cost += 0.1
+        if cost <= ENDING_REACH:
+            found.append((cost, place, meant))
+    found.sort()
+    return tuple((meant, cost) for cost, _, meant in found)
+
+
+def is_tie(found: tuple[tuple[str, float], ...]) -> bool:
+    """True when the two cheapest endings cost nearly the same."""
+    return len(found) > 1 and found[1][1] - found[0][1] < _GAP

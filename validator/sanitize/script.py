@@ -1,0 +1,133 @@
+"""Chooses among the readings of Cyrillic letters, for a domain and for a local part. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from validator.address import SyntaxFault, ascii_domain
+from validator.reference.suffixes import is_delegated_tld
+from validator.sanitize.correction import CorrectionAction
+from validator.sanitize.cyrillic import (
+    Reading,
+    all_letters_cyrillic,
+    by_key,
+    by_sound,
+    by_twin,
+    has_cyrillic,
+    is_cyrillic,
+    only_twins,
+    readings,
+)
+from validator.sanitize.domain import DomainCorrector
+from validator.sanitize.readable import Readability
+
+_LATIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
+_MAX_LABELS = 4
+_VOWELS = frozenset("aeiouy")
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """One choice."""
+
+    text: str
+    """The text in the chosen reading; the input when it is left alone."""
+    rule: str | None
+    """`cyrillic.key`, `cyrillic.twin`, `cyrillic.sound`; None when left alone."""
+    confidence: float
+    """0 to 1."""
+    suggestion: str | None = None
+    """Another reading that is likelier, or the only one that would do."""
+
+
+def decode_labels(domain: str) -> str:
+    """`xn--` labels that hold Cyrillic shown in letters; others as they are (browsers punycode what is typed)."""
+    if "xn--" not in domain.lower():
+        return domain
+    labels = []
+    for label in domain.split("."):
+        shown = label
+        if label.lower().startswith("xn--"):
+            try:
+                shown = label[4:].encode("ascii").decode("punycode")
+            except UnicodeError:
+                shown = label
+        labels.append(shown if has_cyrillic(shown) else label)
+    return ".".join(labels)
+
+
+def reread_domain(domain: str, corrector: DomainCorrector, aliases: Mapping[str, str]) -> Reread:
+    """The Latin reading of a domain with Cyrillic letters, or the domain itself when it is a genuine one."""
+    labels = domain.split(".")
+    if len(labels) > _MAX_LABELS:
+        return Reread(domain, None, 1.0)
+    choices: list[tuple[tuple[Reading | None, ...], str]] = []
+    for combination in itertools.product(*(readings(label.strip(), aliases) for label in labels)):
+        latin = ".".join(text for _, text in combination).lower().strip(".")
+        choices.append((tuple(reading for reading, _ in combination), latin))
+    for kinds, latin in choices:
+        if corrector.is_known(latin):
+            return Reread(latin, _rule(kinds), 0.97)
+    applied = [(kinds, latin, corrector.correct(latin)) for kinds, latin in choices if latin.isascii()]
+    best = [
+        entry for entry in applied if entry[2].action is CorrectionAction.APPLY and corrector.is_known(entry[2].target)
+    ]
+    if best:
+        kinds, latin, _ = max(best, key=lambda entry: entry[2].confidence)
+        return Reread(latin, _rule(kinds), 0.93)
+    if _is_genuine(labels):
+        return Reread(domain, None, 1.0)
+    return _unknown(domain, labels)
+
+
+def _is_genuine(labels: list[str]) -> bool:
+    """Every label is of one script and the last one is delegated."""
+    for label in labels:
+        if has_cyrillic(label) and any(char.isalpha() and not is_cyrillic(char) for char in label):
+            return False
+    last = ascii_domain(f"a.{labels[-1]}")
+    return not isinstance(last, SyntaxFault) and is_delegated_tld(last[2:])
+
+
+def _unknown(domain: str, labels: list[str]) -> Reread:
+    """No reading is known: the keys when that looks like a domain, a twin in a label of mixed script."""
+    mixed_only_twins = all(
+        only_twins(label) and not all_letters_cyrillic(label) for label in labels if has_cyrillic(label)
+    )
+    latin = (by_twin(domain) if mixed_only_twins else by_key(domain)).lower()
+    if isinstance(ascii_domain(latin), SyntaxFault) or not latin.isascii():
+        return Reread(domain, None, 1.0)
+    if not is_delegated_tld(latin.rpartition(".")[2]):
+        return Reread(domain, None, 1.0)
+    if mixed_only_twins:
+        return Reread(latin, "cyrillic.twin", 0.92)
+    name = latin.partition(".")[0]
+    plausible = len(name) < 3 or any(char in _VOWELS for char in name)
+    if plausible and has_cyrillic(labels[-1]):
+        return Reread(latin, "cyrillic.key", 0.9)
+    return Reread(domain, None, 1.0, latin)
+
+
+def _rule(kinds: tuple[Reading | None, ...]) -> str:
+    used = {kind for kind in kinds if kind is not None}
+    for kind in (Reading.KEY, Reading.SOUND, Reading.TWIN):
+        if kind in used:
+            return f"cyrillic.{kind.value}"
+    return "cyrillic.twin"
+
+
+def reread_local(local: str, readability: Readability) -> Reread:
+    """The Latin reading of a local part with Cyrillic letters."""
+    if not all_letters_cyrillic(local) and only_twins(local):
+        return Reread(by_twin(local), "cyrillic.twin", 0.93)
+    keys = by_key(local)
+    sound = by_sound(local)
+    spoken = sound if sound is not None and _LATIN_LOCAL.fullmatch(sound) else None
+    if not _LATIN_LOCAL.fullmatch(keys):
+        return Reread(local, None, 1.0, spoken)
+    if all_letters_cyrillic(local) and readability.is_word(local, keys):
+        return Reread(local, None, 1.0, spoken)
+    return Reread(keys, "cyrillic.key", 0.92)

@@ -1,0 +1,127 @@
+"""Special characters of a local part: which go, which go only at some providers, which stay. Pure.
+
+Owner's rule: double quotes, `! ? # $` and spaces are removed. Dot and `+` stay, since dropping them names a stranger.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from validator.address import SyntaxRules
+
+_ALWAYS = frozenset('"!?#$')
+_OTHER = frozenset("'&*/=%^{|}~`")
+"""The other symbols of RFC 5322 3.2.3."""
+_NEVER_LEGAL = frozenset("()<>[]:;,\\")
+"""Legal only inside quotes (RFC 5322 3.2.3 `specials`), which no ordinary mailbox has."""
+_ATOM = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
+_QUOTED = re.compile(r'"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPart:
+    """A local part after its special characters were looked at."""
+
+    text: str
+    """What to judge."""
+    removed: str
+    """The characters that were removed, in order; empty when none."""
+    suggestion: str | None
+    """What is left when everything that is not accepted goes, when that is more than was removed."""
+
+
+def clean_local(local: str, *, refuses_symbols: bool, rules: SyntaxRules) -> LocalPart:
+    """Remove what may be removed; *refuses_symbols*: the provider is known to give out no other RFC 5322 symbol."""
+    if _ATOM.fullmatch(local):
+        return LocalPart(local, "", None)
+    quoted = _QUOTED.fullmatch(local)
+    if quoted is not None and not _ATOM.fullmatch(quoted[1]):
+        return LocalPart(local, "", _bare(local, rules))
+    pieces = local.split()
+    if len(pieces) > 2 and max(map(len, pieces)) > 2:
+        return LocalPart(local, "", _bare(pieces[-1], rules))
+    kept: list[str] = []
+    removed: list[str] = []
+    begin, end = _edges(local)
+    for at, char in enumerate(local):
+        at_edge = at < begin or at >= end
+        if _accepted(char, rules):
+            gone = False
+        elif char in _ALWAYS or char == " ":
+            gone = True
+        elif char in _OTHER:
+            gone = refuses_symbols
+        else:
+            gone = char == "\\" or (char in _NEVER_LEGAL and at_edge)
+        (removed if gone else kept).append(char)
+    text = "".join(kept)
+    if not text:
+        return LocalPart(local, "", None)
+    bare = _bare(text, rules)
+    return LocalPart(text, "".join(removed), bare if bare != text else None)
+
+
+def _accepted(char: str, rules: SyntaxRules) -> bool:
+    if char == '"':
+        return False
+    return (rules.symbols and (char in _ALWAYS or char in _OTHER)) or (rules.apostrophe and char == "'")
+
+
+def _edges(local: str) -> tuple[int, int]:
+    """First index past the leading, and first of the trailing, run of characters that are no letters or digits."""
+    begin, end = 0, len(local)
+    while begin < end and not (local[begin].isalnum() or local[begin] in "._-+"):
+        begin += 1
+    while end > begin and not (local[end - 1].isalnum() or local[end - 1] in "._-+"):
+        end -= 1
+    return begin, end
+
+
+def _bare(text: str, rules: SyntaxRules) -> str | None:
+    """The strictest form: accents folded, everything that is not accepted gone, no dot at an end; None when empty."""
+    folded = fold_accents(text)
+    kept = "".join(
+        char for char in folded if (char.isascii() and (char.isalnum() or char in "._-+")) or _accepted(char, rules)
+    )
+    if any(not char.isascii() and char.isalnum() for char in folded):
+        return None
+    return kept.strip(".") or None
+
+
+_FOLDS = str.maketrans(
+    {
+        "ß": "ss",
+        "æ": "ae",
+        "œ": "oe",
+        "ø": "o",
+        "đ": "d",
+        "ð": "d",
+        "ł": "l",
+        "ı": "i",
+        "þ": "th",
+        "Ł": "L",
+        "Ø": "O",
+        "Đ": "D",
+        "Æ": "AE",
+        "İ": "I",
+    }
+)
+
+
+def fold_accents(text: str) -> str:
+    """Latin letters without their accents: é -> e, ß -> ss; other scripts unchanged."""
+    if text.isascii():
+        return text
+    folded = []
+    for char in text.translate(_FOLDS):
+        parts = unicodedata.normalize("NFD", char)
+        folded.append(parts[0] if parts[0].isascii() else char)
+    return "".join(folded)
+
+
+def without_tag(local: str) -> str:
+    """`anna+news` -> `anna`; unchanged when nothing stands before the sign."""
+    name, plus, _ = local.partition("+")
+    return name if plus and name else local

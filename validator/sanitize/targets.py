@@ -1,0 +1,92 @@
+"""The provider domains that repairs may lead to, indexed for the ways in which they are mistyped. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from validator.reference.providers import LAST_TARGET_TIER, Providers
+
+COMMON_WORDS = frozenset(
+    {
+        "mail", "live", "free", "orange", "sky", "web", "post", "me", "mac", "list", "inbox", "internet", "online",
+        "home", "planet", "bell", "shaw", "cox", "atlas", "go", "usa", "email", "plus", "voo", "start", "terra",
+        "globo", "libero", "alice", "tin", "tim", "virgin", "juno", "hey", "rogers", "charter", "frontier",
+        "optimum", "spray", "scarlet", "kakao", "nate", "daum", "base", "proton", "verizon", "ono", "iol", "blu",
+        "op", "vp", "wp", "walla", "azet", "lenta", "magenta", "vodafone", "aim", "pm", "ya", "vk", "att", "bt",
+        "mynet", "fibertel", "roadrunner", "centrum", "ameritech",
+    }
+)  # fmt: skip
+"""Names that other people own under other endings, so that an ending alone proves little."""
+_PUNCTUATION = str.maketrans("", "", ".-_")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """One provider domain as a goal of repairs; sorts by how many slips it attracts."""
+
+    tier: int
+    """1 to 3."""
+    rank: int
+    """The provider's rank."""
+    domain: str
+    """Whole domain."""
+    name: str
+    """Its first label."""
+    ending: str
+    """All behind the first dot."""
+
+    @property
+    def common(self) -> bool:
+        """The name is a word or so short that it stands under other endings too."""
+        return len(self.name) < 3 or self.name in COMMON_WORDS
+
+
+def flat(text: str) -> str:
+    """*text* without dots, hyphens and underscores."""
+    return text.translate(_PUNCTUATION)
+
+
+class Targets:
+    """The indexes; built once per load of the reference data."""
+
+    def __init__(self, providers: Providers) -> None:
+        found = sorted(
+            Target(tier, providers.domains[domain].rank, domain, *domain.split(".", 1))
+            for domain, tier in providers.tiers.items()
+            if tier <= LAST_TARGET_TIER
+        )
+        by_name: defaultdict[str, list[Target]] = defaultdict(list)
+        by_ending: defaultdict[str, list[Target]] = defaultdict(list)
+        for target in found:
+            by_name[target.name].append(target)
+            by_ending[target.ending].append(target)
+        self.by_name: dict[str, tuple[Target, ...]] = {name: tuple(group) for name, group in by_name.items()}
+        """Targets of one name, the most used first."""
+        self.by_ending: dict[str, tuple[Target, ...]] = {ending: tuple(group) for ending, group in by_ending.items()}
+        """Targets under one ending, the most used first."""
+        self.names: tuple[str, ...] = tuple(self.by_name)
+        """Every name once."""
+        self.names_under: dict[str, tuple[str, ...]] = {
+            ending: tuple(target.name for target in group) for ending, group in self.by_ending.items()
+        }
+        """Names under one ending, in the order of `by_ending`."""
+        self.flat: dict[str, Target] = {}
+        """The most used target by its domain without punctuation."""
+        self.flat_names: dict[str, Target] = {}
+        """The most used target by its name without punctuation."""
+        for target in found:
+            self.flat.setdefault(flat(target.domain), target)
+            self.flat_names.setdefault(flat(target.name), target)
+        self.flats: tuple[str, ...] = tuple(self.flat)
+        """Every domain without punctuation."""
+
+    def split(self, domain: str) -> tuple[str, str]:
+        """Name and ending: the longest ending that some target has, else all behind the first dot."""
+        at = domain.find(".")
+        first = at
+        while at >= 0:
+            if domain[at + 1 :] in self.by_ending:
+                return domain[:at], domain[at + 1 :]
+            at = domain.find(".", at + 1)
+        return (domain[:first], domain[first + 1 :]) if first >= 0 else (domain, "")

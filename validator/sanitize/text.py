@@ -1,0 +1,181 @@
+"""White space, invisible characters, escapes and wrappers: what surrounds an address when it is pasted. Pure.
+
+Every function takes text of at most `MAX_INPUT_CHARS` characters and returns text; none raises, none guesses at names.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24});")
+_PERCENT = re.compile(r"%(?:[01][0-9A-Fa-f]|20|22|27|28|29|2[BbCcDdEe]|3[AaBbCcEe]|40|5[Ff]|7[Ff])")
+_FILLERS = frozenset("\u2800\u3164\uffa0\u115f\u1160\u034f\u17b4\u17b5")
+"""Characters of other categories that show nothing."""
+_INVISIBLE = frozenset({"Cf", "Cc", "Co"})
+_WHITE = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")
+_PICTURES = frozenset({"So", "Sk"})
+_DOT_LIKE = str.maketrans(dict.fromkeys("\u3002\uff61\u00b7\u2022\u2024\u2027\u2219\u22c5\u30fb\u0387", "."))
+"""Signs that stand for the dot of a domain: ideographic full stop, middle dot, bullet, …"""
+_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ", "'")})
+
+_SCHEME = re.compile(r"\s*(?:mailto|smtp|e-?mail|mail|https?|ftp|xmpp|to|cc|from)\s*:\s*(?://)?", re.IGNORECASE)
+_BRACKETED_AT = re.compile(r"\s*[(\[{<]\s*(?:at|a|ät|@|собака|собачка|arroba)\s*[)\]}>]\s*", re.IGNORECASE)
+_SPACED_AT = re.compile(r"\s+(?:at|собака|собачка|arroba|\(at\))\s+", re.IGNORECASE)
+_BRACKETED_DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|d0t|punkt|точка|punto|\.)\s*[)\]}>]\s*", re.IGNORECASE)
+_SPACED_DOT = re.compile(r"\s+(?:dot|точка|punto)\s+", re.IGNORECASE)
+_NAMED = re.compile(r"[^<>]*<\s*([^<>@]+@[^<>@]+?)\s*>[^<>@]*")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_COMMENT_AFTER = re.compile(r"(.*[^\s(])\s*\([^()@]*\)\s*")
+_COMMENT_BEFORE = re.compile(r"\s*\([^()@]*\)\s*([^\s)@].*@.*)")
+_MANY_AT = re.compile(r"@(?:\s*@)+")
+_LITERAL = re.compile(r".*@\[[^\]@]*\]\s*")
+
+_LEADING = " \"'`*,;:<>()[]{}\\|"
+_TRAILING = " \"'`*,;:<>()[]{}\\|.!?#$%^&~=+/-_@"
+
+
+def unescape(text: str) -> str:
+    """HTML entities and percent escapes resolved, at most twice (`&amp;commat;`)."""
+    for _ in range(2):
+        plain = text
+        if "&" in plain:
+            plain = _ENTITY.sub(lambda match: html.unescape(match[0]), plain)
+        if "%" in plain:
+            plain = _PERCENT.sub(lambda match: chr(int(match[0][1:], 16)), plain)
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def normalise(text: str) -> str:
+    """Compatibility forms resolved (NFKC), typographic quotes made plain."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", text.translate(_QUOTES)).translate(_QUOTES)
+
+
+def drop_invisible(text: str) -> str:
+    """Control, format, filler and picture characters dropped; every kind of white space becomes one space."""
+    if text.isascii() and text.isprintable():
+        return text
+    kept = []
+    for char in text:
+        if char in _WHITE:
+            kept.append(" ")
+            continue
+        if char.isascii():
+            if char.isprintable():
+                kept.append(char)
+            continue
+        category = unicodedata.category(char)
+        if category[0] == "Z":
+            kept.append(" ")
+        elif category in _INVISIBLE or category in _PICTURES or char in _FILLERS or _is_selector(char):
+            continue
+        else:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _is_selector(char: str) -> bool:
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef" or "\u180b" <= char <= "\u180f"
+
+
+def unwrap(text: str) -> str:
+    """The address out of `Name <a@b>`, tags, comments, a scheme, quotes and brackets around the whole."""
+    if _LITERAL.fullmatch(text):
+        return text.strip()
+    scheme = _SCHEME.match(text)
+    if scheme is not None and "@" in text[scheme.end() :]:
+        text = text[scheme.end() :]
+        if scheme[0].lstrip()[:6].lower() == "mailto":
+            text = text.partition("?")[0]
+    named = _NAMED.fullmatch(text)
+    if named is not None:
+        return strip_ends(_without_scheme(named[1]))
+    if "<" in text and ">" in text:
+        bare = _TAG.sub(" ", text)
+        if "@" in bare:
+            text = bare
+    for comment in (_COMMENT_AFTER.fullmatch(text), _COMMENT_BEFORE.fullmatch(text)):
+        if comment is not None and "@" in comment[1].strip(_TRAILING):
+            text = comment[1]
+    return strip_ends(text)
+
+
+def _without_scheme(text: str) -> str:
+    scheme = _SCHEME.match(text)
+    return text[scheme.end() :] if scheme is not None else text
+
+
+def strip_ends(text: str) -> str:
+    """Without punctuation after the domain, and without what cannot begin an address.
+
+    An apostrophe, asterisk or backtick in front may belong to a name: it goes only when it also stands at the end.
+    """
+    stripped = text.strip()
+    paired = stripped[:1] in "'*`" and stripped[-1:] == stripped[:1]
+    leading = _LEADING if paired else _LEADING.translate(str.maketrans("", "", "'*`|{}"))
+    first = stripped[:1]
+    if first == "(" and ")" in stripped.partition("@")[0]:
+        leading = ""
+    if first == '"' and '"' in stripped[1:].partition("@")[0]:
+        leading = ""
+    return stripped.lstrip(leading).rstrip(_TRAILING)
+
+
+def restore_at(text: str) -> str:
+    """`(at)`, `[at]`, ` at `, `(dot)` read as signs when there is no @; a run of @ made one."""
+    if "@" in text:
+        return _MANY_AT.sub("@", text)
+    found = _BRACKETED_AT.subn("@", text)
+    if found[1] != 1:
+        found = _SPACED_AT.subn("@", text)
+    if found[1] != 1:
+        return text
+    local, _, domain = found[0].partition("@")
+    parts = [_SPACED_DOT.sub(".", _BRACKETED_DOT.sub(".", part)) for part in (local, domain)]
+    return "@".join(parts)
+
+
+def clean_domain(text: str) -> str:
+    """Dots of other shapes made plain, separators read as dots, runs and ends of dots dropped, spaces closed."""
+    text = text.translate(_DOT_LIKE)
+    if text.isalnum():
+        return text
+    text = text.strip(" .,;:/\\>|\"'")
+    closed = text.replace(" ", "")
+    if " " in text and "." not in closed:
+        closed = re.sub(r"\s+", ".", text)
+    closed = re.sub(r"[,;:/\\>|]+", ".", closed)
+    return re.sub(r"\.{2,}", ".", closed).strip(".")
+
+
+_SEPARATORS = re.compile(r"[\s,;/|<>()\"]+")
+
+
+def several_addresses(text: str) -> tuple[str, ...]:
+    """The addresses of a text that holds more than one @, in order and without repetitions; empty for none or one."""
+    if text.count("@") < 2:
+        return ()
+    found: dict[str, str] = {}
+    for piece in _SEPARATORS.split(text):
+        token = _without_scheme(piece.strip("'*.:\\=[]{}"))
+        local, at, domain = token.rpartition("@")
+        if at and local and domain and "@" not in local:
+            found.setdefault(f"{local}@{domain.lower()}", token)
+    return tuple(found.values())
+
+
+def without_repetition(text: str) -> str:
+    """`a@b.ca@b.c` and `a@b.c@b.c` once; anything else as it is."""
+    half, odd = divmod(len(text), 2)
+    if not odd and text[:half] == text[half:] and "@" in text:
+        return text[:half]
+    parts = text.split("@")
+    if len(parts) > 2 and parts[0] and all(part.lower() == parts[1].lower() for part in parts[2:]):
+        return f"{parts[0]}@{parts[1]}"
+    return text
