@@ -1,0 +1,109 @@
+"""Delivery status notifications (RFC 3464, RFC 6533), also those whose parts or fields are out of place. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from validator.feedback.mail.failure import Failure, address_in_field
+from validator.feedback.mail.mime import Fields, Mail, field_blocks
+from validator.feedback.mail.transcript import Dialogue, human_words
+from validator.feedback.reply import Stage
+
+_ORIGINAL = ("original-recipient", "x-original-recipient")
+_FINAL = ("final-recipient", "x-actual-recipient")
+_RECIPIENT = frozenset({*_ORIGINAL, *_FINAL})
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s*(?:\((.*)\))?")
+_SILENT = frozenset({"relayed", "expanded"})
+
+
+@dataclass(slots=True)
+class _Group:
+    """Fields of one recipient while they are being collected."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def has_recipient(self) -> bool:
+        return not _RECIPIENT.isdisjoint(self.fields)
+
+
+def failures_in_reports(mail: Mail) -> list[Failure]:
+    """One `Failure` per recipient of every delivery-status part, the human-readable part beside it."""
+    blocks = [block for report in mail.reports for block in report]
+    return _failures(blocks, mail.text)
+
+
+def failures_in_text(text: str) -> list[Failure]:
+    """The same from a text that has the fields in it, as forwarded or broken reports do; quoting marks are ignored."""
+    if "final-recipient:" not in text.lower() and "original-recipient:" not in text.lower():
+        return []
+    return _failures(list(field_blocks(text)), text)
+
+
+def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
+    failures: list[Failure] = []
+    seen: set[tuple[str, str]] = set()
+    for group in _groups(blocks):
+        final = next((found for name in _FINAL if (found := address_in_field(group.get(name, "")))), "")
+        original = next((found for name in _ORIGINAL if (found := address_in_field(group.get(name, "")))), "")
+        action = group.get("action", "").split(" ")[0].strip(";.").lower()
+        if action in _SILENT:
+            continue
+        if not final and not original:
+            failures.append(_failure("", "", action, group, human))
+            continue
+        key = (original.lower(), final.lower())
+        if key in seen:
+            continue
+        seen.add(key)
+        failures.append(_failure(original or final, final, action, group, human))
+    return failures
+
+
+def _groups(blocks: Iterable[Fields]) -> list[dict[str, str]]:
+    """Fields per recipient: a block with a recipient field, or a second recipient field of one kind, opens a new one."""
+    groups: list[_Group] = []
+    pending: dict[str, str] = {}
+    for block in blocks:
+        names = {name for name, _ in block}
+        if _RECIPIENT.isdisjoint(names):
+            if groups and not {"status", "action", "diagnostic-code"}.isdisjoint(names - groups[-1].fields.keys()):
+                for name, value in block:
+                    groups[-1].fields.setdefault(name, value)
+            else:
+                pending.update((name, value) for name, value in block if name in {"status", "action", "diagnostic-code"})
+            continue
+        group = _Group(dict(pending))
+        pending = {}
+        groups.append(group)
+        for name, value in block:
+            if name in _RECIPIENT and name in group.fields:
+                group = _Group()
+                groups.append(group)
+            if name not in group.fields:
+                group.fields[name] = value
+    return [group.fields for group in groups if group.has_recipient()]
+
+
+def _failure(recipient: str, final: str, action: str, fields: dict[str, str], human: str) -> Failure:
+    status = _STATUS.search(fields.get("status", ""))
+    comment = (status.group(2) or "") if status else ""
+    diagnostic = fields.get("diagnostic-code", "")
+    kind, _, words = diagnostic.partition(";")
+    if not words or " " in kind.strip():
+        words = diagnostic
+    words = words.strip()
+    host = fields.get("remote-mta", "").rpartition(";")[2].strip().lower()
+    beside = human_words(human, final or recipient)
+    spoken = Dialogue(human).answer_to(final or recipient, words)
+    texts = [text for text in (words, beside, spoken.text if spoken else "", comment) if text.strip(" .-")]
+    return Failure(
+        recipient=recipient,
+        texts=tuple(dict.fromkeys(texts)),
+        final_recipient=final if final.lower() != recipient.lower() else "",
+        status=status.group(1) if status else "",
+        stage=spoken.stage if spoken else Stage.UNKNOWN,
+        host=host,
+        action=action,
+    )

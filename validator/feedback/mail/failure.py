@@ -1,0 +1,64 @@
+"""What a returned message says, before anybody judges it: one `Failure` per recipient. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from validator.feedback.reply import Stage
+
+
+class MailKind(StrEnum):
+    """What a raw message is."""
+
+    BOUNCE = "bounce"
+    """A delivery report of any form."""
+    COMPLAINT = "complaint"
+    """An abuse report, or a request to unsubscribe."""
+    REPORT = "report"
+    """A report that blames no recipient: authentication failure, virus, not spam."""
+    AUTO_REPLY = "auto_reply"
+    """Out of office and the like."""
+    OTHER = "other"
+    """Not feedback at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What one message says about one recipient."""
+
+    recipient: str
+    """The address that was written to: the original recipient where the report names one."""
+    texts: tuple[str, ...]
+    """The words about it, most telling first."""
+    final_recipient: str = ""
+    """Where it was forwarded to, when that differs."""
+    code: int | None = None
+    """Reply code, when stated apart from the text."""
+    status: str = ""
+    """Enhanced status, when stated."""
+    stage: Stage = Stage.UNKNOWN
+    """The SMTP command that was answered."""
+    host: str = ""
+    """The server that answered."""
+    action: str = ""
+    """RFC 3464 action: failed, delayed, delivered, relayed, expanded; empty in free text."""
+
+
+ADDRESS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}"
+_WHOLE = re.compile(
+    r"^(?:[A-Za-z0-9-]{2,20}\s*;)?\s*<?\s*(\"[^\"\s]{1,64}\"@[^\s<>;,()]+|[^\s<>;,()/|\"@\[\]]{1,64}@[^\s<>;,()/|\"@]+"
+    r"|[^\s<>;,()|\"@\[\]]{1,64}@[A-Za-z0-9.-]+\.[A-Za-z]{2,})\s*>?\s*(?:\(.*\))?\s*$"
+)
+
+
+def address_in_field(value: str) -> str:
+    """The address of a field such as `rfc822; <a@b>`; empty when the field holds a pipe, a path or a bare name."""
+    match = _WHOLE.match(value.strip())
+    return match.group(1).strip(".") if match else ""
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two spellings name one mailbox here: case is not kept apart."""
+    return one.lower() == other.lower()

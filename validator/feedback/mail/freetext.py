@@ -1,0 +1,184 @@
+"""Bounces in plain words (qmail, Exim, Exchange, Gmail, Yahoo, Domino, mobile carriers, …): who, and which words. Pure.
+
+One reader for all of them: addresses count only where the text announces a failed recipient, never because they occur.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from validator.feedback.mail.failure import ADDRESS, Failure, address_in_field
+from validator.feedback.mail.mime import Mail, header_text
+from validator.feedback.mail.transcript import Dialogue
+from validator.feedback.reply import Stage, stage_of_command
+
+MAX_LINES = 400
+"""Lines of a bounce text that are looked at."""
+
+_RETURNED = re.compile(
+    r"^[ \t>]*[-=_*]*[ \t]*(?:"
+    r"(?:below|above) (?:this line )?(?:is|follows) (?:a|the) copy|(?:this|included|enclosed|here|attached) is a copy"
+    r"|(?:the )?(?:unsent|returned|undelivered|original) (?:message|mail)(?: headers?| info| header| text)?"
+    r"(?: follows?| below| attached|:|[ \t]*-*[ \t]*$)"
+    r"|the headers? of the original|(?:original )?message headers?(?: follow| are|:)|original mail as follows"
+    r"|(?:a )?copy of (?:the|your) (?:original )?message|your (?:original )?message follows"
+    r"|received:[ \t]*(?:from|by|\(|$)|return-path:[ \t]*<|content-type: message/rfc822|dkim-signature:|arc-seal:"
+    r"|begin original message|original message follows|-+ ?original m)",
+    re.IGNORECASE,
+)
+_ECHO = re.compile(
+    r"^[ \t>]*(?:from|to|cc|subject|date|sent|message-?id|reply-to|original sender|sender|mail from|x-[a-z-]+"
+    r"|original-envelope-id|arrival-date|reporting-mta|sender-mta|remote-mta|messagename)[ \t]*:",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(
+    r"contact|assistance|\bhelp\b|please (?:send|write|mail|reply|e-?mail)|send (?:e?mail|mail|a message) (?:to|with)"
+    r"|(?:to|at) the (?:following )?address$|reply to|abuse|questions?|visit|support@|unsubscribe|administrator at",
+    re.IGNORECASE,
+)
+_ANNOUNCED = re.compile(
+    r"following (?:e-?mail )?(?:address|recipient|user|destination)|address(?:\(es\)|es)? failed|(?:could|can) ?not be"
+    r"|couldn't|can't be|undeliver|not (?:be )?deliver|unable to deliver|deliver(?:y|ing)[^.]{0,40}(?:fail|error|problem)"
+    r"|fail(?:ed|ure)|returned mail|return(?:ed|ing) (?:to|message)|errors?\b|rejected|did not reach|not reach|bounce"
+    r"|delayed|не может быть доставлено|недоставлен|unzustellbar|nicht zugestellt|non remis|no se ha podido"
+    r"|配信|送信でき|未能|невозможно|affected|problems",
+    re.IGNORECASE,
+)
+_LONE = re.compile(
+    rf"^[ \t>*-]*(?:to:[ \t]*)?[\"'<(\[]{{0,2}}({ADDRESS})[\"'>)\]]{{0,2}}(?:<mailto:[^>]*>)?[ \t]*"
+    r"(?:\([^()]*\)|on [\w/].*|;[ \t]*action:.*|:)?[ \t]*$",
+    re.IGNORECASE,
+)
+_LED = re.compile(
+    rf"^[ \t>*-]*[\"'<]?({ADDRESS})[\"'>]?[ \t]*(?:\((?:expanded|generated)[^)]*\))?[ \t]*"
+    r"(?::|\.\.\.|,|[ \t]-|(?=\[)|(?=\()|[ \t](?=[A-Z][a-z]+[ ,][^@]*(?:\d{3}|error))|[ \t](?=delivery ))[ \t]*(\S.*)$",
+    re.IGNORECASE,
+)
+_CODED = re.compile(
+    rf"^[ \t>]*(?:[45]\d\d[ -](?:[45]\.\d+\.\d+[ \t]+)?)?<({ADDRESS})>[ \t]*\.\.\.[ \t]*(\S.*)$", re.IGNORECASE
+)
+_NAMED = re.compile(
+    r"(?:deliver(?:ing|y of|ed)? (?:of )?(?:your |a |the |this )?(?:e-?mail|message|mail)? ?(?:was )?(?:not )?(?:delivered )?to"
+    r"|(?:could|can|was|were|is) ?(?:not|n't) (?:be )?(?:delivered|sent|deliverable) to|couldn't be delivered to"
+    r"|unable to (?:send|deliver)(?: (?:your |the )?(?:message|mail))? (?:to|for)|undeliverable(?: mail)? (?:to|for)"
+    r"|(?:did|could) not reach the following recipient|(?:rejected|failed|invalid|unknown|final|original|intended) recipient"
+    r"|recipient(?:'s)?(?: e-?mail)?(?: address)?[ \t]*[:=]|[ \t]address[ \t]*[:=]|rcpt to[ \t]*:"
+    r"|target (?:mail )?address[ \t]*[:=]|exceeds allowed size[ \t]*:|delivery failed(?: \d+ attempts)?[ \t]*:"
+    r"|mailing list|duplicated message-id in|mailbox for|(?:mail|message) (?:for|to)|could not be sent to"
+    r"|e-?mail to|(?:error|problem) (?:sending|delivering)[^@]{0,40}to|failed(?: permanently)?[ \t]*:|user[ \t]*:)"
+    rf"[ \t]*(?:the (?:following )?(?:address|recipient|user|group)[ \t]*:?[ \t]*)?[\"'<(\[:]{{0,2}}[ \t]*({ADDRESS})",
+    re.IGNORECASE,
+)
+_COMMAND_BELOW = re.compile(r"^-+ ?smtp command\s*\n\s*([A-Za-z]+)", re.IGNORECASE | re.MULTILINE)
+_ROBOT = re.compile(r"^(?:mailer-?daemon|postmaster|mail-?daemon|mdaemon|no-?reply|noreply|root|abuse)@", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Anchor:
+    """A place in the text that names a failed recipient."""
+
+    line: int
+    recipient: str
+    rest: str
+
+
+def spoken_part(text: str) -> str:
+    """The text before the returned message."""
+    lines = text.split("\n")[:MAX_LINES]
+    for number, line in enumerate(lines):
+        if _RETURNED.match(line) and any(earlier.strip() for earlier in lines[:number]):
+            return "\n".join(lines[:number])
+    return "\n".join(lines)
+
+
+def failures_in_words(mail: Mail) -> list[Failure]:
+    """One `Failure` per recipient that the words announce; falls back to `X-Failed-Recipients`, then to the only
+    recipient of the returned message. Empty when nobody is named beyond doubt."""
+    text = spoken_part(mail.text)
+    lines = text.split("\n")
+    sender = address_in_field(mail.header("To")).lower()
+    anchors = _anchors(lines, mail.header("Subject"))
+    if len({anchor.recipient.lower() for anchor in anchors}) > 1:
+        anchors = [a for a in anchors if a.recipient.lower() != sender and not _ROBOT.match(a.recipient)] or anchors
+    declared = [found for found in map(address_in_field, mail.header("X-Failed-Recipients").split(",")) if found]
+    dialogue = Dialogue(text)
+    stage = _stage_below(text)
+    whole = _folded(lines)
+    named: dict[str, list[str]] = {}
+    for index, anchor in enumerate(anchors):
+        stop = anchors[index + 1].line if index + 1 < len(anchors) else len(lines)
+        words = _folded([anchor.rest, *lines[anchor.line + 1 : stop]])
+        named.setdefault(anchor.recipient.lower(), [anchor.recipient]).append(words)
+    recipients = [found[0] for found in named.values()]
+    if len(declared) > len(recipients):
+        recipients = declared
+    if not recipients:
+        recipients = _only_addressee(mail, sender)
+    failures = []
+    for recipient in recipients:
+        words = named.get(recipient.lower(), [recipient, ""])[1:]
+        answer = dialogue.answer_to(recipient, "")
+        texts = [answer.text if answer else "", *words]
+        if len(recipients) == 1:
+            texts.append(whole)
+        elif not any(texts):
+            texts.append(_folded(lines[: anchors[0].line]) if anchors else whole)
+        failures.append(
+            Failure(
+                recipient=recipient,
+                texts=tuple(dict.fromkeys(text for text in texts if text)),
+                stage=answer.stage if answer and answer.stage is not Stage.UNKNOWN else stage,
+            )
+        )
+    return failures
+
+
+def _anchors(lines: list[str], subject: str) -> list[_Anchor]:
+    anchors: list[_Anchor] = []
+    announced = bool(_ANNOUNCED.search(subject))
+    before = ""
+    for number, line in enumerate(lines):
+        if "@" in line and not (_ECHO.match(line) and not line.lower().lstrip(" \t>").startswith("to:")):
+            found = _anchor(number, line, before, announced)
+            if found and not (line.lower().lstrip(" \t>").startswith("to:") and not announced):
+                anchors.append(found)
+        if line.strip():
+            announced = announced or bool(_ANNOUNCED.search(line))
+            before = line
+    return anchors
+
+
+def _anchor(number: int, line: str, before: str, announced: bool) -> _Anchor | None:
+    if line.lower().lstrip(" \t>").startswith(("to:", "cc:")):
+        return None
+    if match := _CODED.match(line):
+        return _Anchor(number, match.group(1), match.group(2))
+    if announced and (match := _LONE.match(line)) and not _ASIDE.search(before):
+        return _Anchor(number, match.group(1), "")
+    if announced and (match := _LED.match(line)) and not _ASIDE.search(before):
+        return _Anchor(number, match.group(1), match.group(2))
+    if (match := _NAMED.search(line)) and not _ASIDE.search(line[: match.start()] + before[-40:]):
+        rest = line[match.end() :].lstrip(">:\"') ")
+        return _Anchor(number, match.group(1).rstrip("."), rest or line[: match.start()] + line[match.start() :])
+    return None
+
+
+def _only_addressee(mail: Mail, sender: str) -> list[str]:
+    """The recipient of the returned message, when there is exactly one and it is not the sender."""
+    if mail.original is None:
+        found = set(re.findall(rf"^(?:to|delivered-to):[^\n@]*?<?({ADDRESS})>?[ \t]*$", mail.text, re.I | re.M))
+    else:
+        field = header_text(mail.original, "X-Envelope-To") or header_text(mail.original, "To")
+        found = set(re.findall(ADDRESS, field))
+    found = {address for address in found if address.lower() != sender and not _ROBOT.match(address)}
+    return sorted(found) if len(found) == 1 else []
+
+
+def _stage_below(text: str) -> Stage:
+    match = _COMMAND_BELOW.search(text)
+    return stage_of_command(match.group(1)) if match else Stage.UNKNOWN
+
+
+def _folded(lines: list[str]) -> str:
+    return " ".join(" ".join(lines).split())[:3000]

@@ -1,0 +1,127 @@
+"""A raw message that came back -> who, why. Pure; the parts of the reading are in `mail/`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from validator.feedback.classify import Classification, Classifier
+from validator.feedback.mail.arf import Complaint, complaints_in
+from validator.feedback.mail.dsn import failures_in_reports, failures_in_text
+from validator.feedback.mail.failure import Failure, MailKind
+from validator.feedback.mail.freetext import failures_in_words
+from validator.feedback.mail.kind import is_auto_reply, looks_like_bounce
+from validator.feedback.mail.mime import Mail, digest, header_text, read_mail
+from validator.feedback.reasons import FailureReason
+from validator.feedback.reply import parse_reply
+
+_UNSTATED = frozenset({"delayed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a message says about one recipient, judged."""
+
+    recipient: str
+    """The address that we wrote to; empty when the message names nobody."""
+    classification: Classification
+    """Why."""
+    action: str
+    """RFC 3464 action, or empty."""
+    text: str
+    """The words that were judged, white space folded."""
+    final_recipient: str
+    """Where a forwarder sent it, when that differs."""
+    feedback_type: str = ""
+    """RFC 5965 feedback type of a complaint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A whole message, judged."""
+
+    kind: MailKind
+    """What it is."""
+    outcomes: tuple[Outcome, ...]
+    """One per recipient; for an auto-reply one without a recipient."""
+    message_id: str
+    """Message-ID of the returned message, or empty."""
+
+
+def judge_message(raw: bytes, classifier: Classifier) -> Judged:
+    """Read and judge a raw message of any kind; never raises."""
+    mail = read_mail(raw)
+    complaints = complaints_in(mail)
+    if complaints:
+        reports = all(complaint.reason is FailureReason.SENDER_AUTH_FAILED for complaint in complaints)
+        kind = MailKind.REPORT if reports else MailKind.COMPLAINT
+        return Judged(kind, tuple(_complained(complaint, classifier) for complaint in complaints), _message_id(mail))
+    failures = find_failures(mail)
+    if failures:
+        outcomes = tuple(judge_failure(failure, classifier) for failure in failures)
+        return Judged(MailKind.BOUNCE, outcomes, _message_id(mail))
+    if is_auto_reply(mail):
+        because = classifier.verdict(
+            FailureReason.AUTO_REPLY, rule="mail.auto_reply", confidence=0.9, because="its headers and subject"
+        )
+        return Judged(MailKind.AUTO_REPLY, (Outcome("", because, "", "", ""),), "")
+    return Judged(MailKind.OTHER, (), "")
+
+
+def find_failures(mail: Mail) -> list[Failure]:
+    """Who failed, by the most formal evidence that the message has; empty when it is no bounce."""
+    declared = mail.header("X-Failed-Recipients")
+    failures = failures_in_reports(mail) if mail.reports else failures_in_text(mail.text)
+    failures = [failure for failure in failures if failure.recipient]
+    if failures:
+        return failures
+    if is_auto_reply(mail) and not declared:
+        return []
+    if not looks_like_bounce(mail) and not mail.reports:
+        return []
+    failures = failures_in_words(mail)
+    if not failures and mail.enclosed is not None:
+        inner = digest(mail.enclosed)
+        if inner.reports and looks_like_bounce(inner):
+            failures = [failure for failure in failures_in_reports(inner) if failure.recipient]
+    return failures
+
+
+def judge_failure(failure: Failure, classifier: Classifier) -> Outcome:
+    """Judge the most telling of the texts: the first that a wording decides, else the one judged most surely."""
+    best: Classification | None = None
+    said = failure.texts[0] if failure.texts else ""
+    for text in failure.texts or ("",):
+        reply = parse_reply(text, code=failure.code, status=failure.status, host=failure.host, stage=failure.stage)
+        found = classifier.classify(reply)
+        if found.reason is not FailureReason.UNKNOWN and "\u201c" in found.explanation:
+            best, said = found, text
+            break
+        if best is None or found.confidence > best.confidence:
+            best, said = found, text
+    assert best is not None
+    if failure.action in {"delivered", "deliverable"} or (failure.action == "" and failure.status.startswith("2.")):
+        best = classifier.verdict(
+            FailureReason.DELIVERED, rule="dsn.action", confidence=0.95, because=f"the action {failure.action}"
+        )
+    elif failure.action == "delayed" and best.reason is FailureReason.UNKNOWN:
+        best = classifier.verdict(
+            FailureReason.DELIVERY_TIMEOUT, rule="dsn.action", confidence=0.6, because="the action delayed"
+        )
+    if not best.code and failure.code:
+        best = replace(best, code=failure.code)
+    return Outcome(failure.recipient, best, failure.action, " ".join(said.split()), failure.final_recipient)
+
+
+def _complained(complaint: Complaint, classifier: Classifier) -> Outcome:
+    judged = classifier.verdict(
+        complaint.reason,
+        rule=f"arf.{complaint.feedback_type or 'unsubscribe'}",
+        confidence=0.95,
+        because=f"a feedback report of type {complaint.feedback_type}",
+    )
+    return Outcome(complaint.recipient, judged, "", "", "", complaint.feedback_type)
+
+
+def _message_id(mail: Mail) -> str:
+    return header_text(mail.original, "Message-ID").strip("<>") if mail.original is not None else ""

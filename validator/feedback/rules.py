@@ -1,0 +1,227 @@
+"""The ordered rules for reply texts, read from `data/reply_rules.tsv` and `data/reply_wordings.tsv`, and their verifier.
+
+Pure: tables in, rules or faults out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from validator.errors import DatasetError
+from validator.feedback.reasons import FailureReason
+from validator.feedback.reply import Reply, Stage
+from validator.reference import Reference
+
+_GAP = " * "
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One wording: pieces that must stand in this order, the first at the start of a word."""
+
+    text: str
+    """As written in the table."""
+    pieces: tuple[str, ...]
+    """What must be found, in order."""
+    whole: bool
+    """The reply must consist of it."""
+
+    def found_in(self, words: str) -> bool:
+        """Whether the wording stands in *words*; linear, no backtracking."""
+        if self.whole:
+            return words.strip(" .:;!") == self.pieces[0]
+        first = self.pieces[0]
+        at = words.find(first)
+        while at > 0 and words[at - 1].isalnum() and first[0].isalnum():
+            at = words.find(first, at + 1)
+        if at < 0:
+            return False
+        at += len(first)
+        for piece in self.pieces[1:]:
+            at = words.find(piece, at)
+            if at < 0:
+                return False
+            at += len(piece)
+        return True
+
+
+def parse_phrase(text: str) -> Phrase:
+    """Read one cell of the wordings table."""
+    if text.startswith("="):
+        return Phrase(text, (text[1:],), whole=True)
+    return Phrase(text, tuple(text.split(_GAP)), whole=False)
+
+
+class Wording:
+    """A named set of phrases."""
+
+    __slots__ = ("_plain", "_rest", "name", "phrases")
+
+    def __init__(self, name: str, phrases: Sequence[Phrase]) -> None:
+        self.name = name
+        self.phrases = tuple(phrases)
+        self._plain = tuple(phrase for phrase in phrases if not phrase.whole and len(phrase.pieces) == 1)
+        self._rest = tuple(phrase for phrase in phrases if phrase.whole or len(phrase.pieces) > 1)
+
+    def find(self, words: str) -> str | None:
+        """The first phrase of the set that stands in *words*, as written; None when there is none."""
+        for phrase in self._plain:
+            if phrase.pieces[0] in words and phrase.found_in(words):
+                return phrase.text
+        for phrase in self._rest:
+            if phrase.found_in(words):
+                return phrase.text
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of `data/reply_rules.tsv`: conditions, all of which must hold, and the reason."""
+
+    id: str
+    """Dotted name; answers name it."""
+    host: tuple[str, ...]
+    """Parts of the answering server's name, one of which must stand in it; empty: any."""
+    stages: frozenset[Stage]
+    """Commands, one of which must have been answered; empty: any."""
+    codes: tuple[str, ...]
+    """Reply codes or their beginnings (`5*` as `5`); empty: any."""
+    statuses: tuple[str, ...]
+    """Enhanced statuses, exact or a beginning that ends in a dot; empty: any."""
+    wording: Wording | None
+    """Wordings, one of which must stand in the reply; None: any."""
+    reason: FailureReason
+    """What it means."""
+    confidence: float
+    """0 to 1."""
+    source: str
+    """Where the knowledge comes from."""
+
+    def circumstances_hold(self, reply: Reply) -> bool:
+        """Every condition but the wording; cheap."""
+        if self.stages and reply.stage not in self.stages:
+            return False
+        if self.codes and not (reply.code and str(reply.code).startswith(self.codes)):
+            return False
+        if self.statuses and not any(
+            reply.status.startswith(status) if status.endswith(".") else reply.status == status
+            for status in self.statuses
+        ):
+            return False
+        return not self.host or any(part in reply.host for part in self.host)
+
+
+def load_rules(reference: Reference) -> tuple[Rule, ...]:
+    """Read both tables; raises `DatasetError` naming every fault, including unreachable and duplicate rules."""
+    wordings: dict[str, list[Phrase]] = {}
+    for row in reference.table("reply_wordings").records():
+        wordings.setdefault(row["wording"], []).append(parse_phrase(row["phrase"]))
+    sets = {name: Wording(name, phrases) for name, phrases in wordings.items()}
+    rules = []
+    for row in reference.table("reply_rules").records():
+        try:
+            rules.append(_rule(row, sets))
+        except (KeyError, ValueError) as error:
+            raise DatasetError(f"reply_rules: {row.get('id')}: {error}") from error
+    faults = rule_faults(rules, sets)
+    if faults:
+        raise DatasetError("; ".join(faults))
+    return tuple(rules)
+
+
+def rule_faults(rules: Sequence[Rule], sets: Mapping[str, Wording]) -> list[str]:
+    """What is wrong with the rules, one sentence each: duplicates, rules that cannot be reached, wordings nobody uses."""
+    faults = []
+    used = {rule.wording.name for rule in rules if rule.wording}
+    faults += [f"wording {name} is used by no rule" for name in sets if name not in used]
+    for name, wording in sets.items():
+        for phrase in wording.phrases:
+            if any(not piece.strip() or piece != piece.lower() for piece in phrase.pieces):
+                faults.append(f"wording {name}: {phrase.text!r} is empty or not lower case")
+    seen: set[str] = set()
+    for index, rule in enumerate(rules):
+        if rule.id in seen:
+            faults.append(f"rule {rule.id} stands twice")
+        seen.add(rule.id)
+        if not 0 < rule.confidence <= 1:
+            faults.append(f"rule {rule.id}: confidence {rule.confidence}")
+        faults += [
+            f"rule {rule.id} cannot be reached: {earlier.id} takes all of it"
+            for earlier in rules[:index]
+            if _covers(earlier, rule)
+        ]
+    return faults
+
+
+def dead_phrases(rules: Sequence[Rule]) -> list[str]:
+    """Phrases that can never decide, because an earlier phrase under no stricter conditions stands inside them."""
+    dead = []
+    for index, rule in enumerate(rules):
+        earlier = [other for other in rules[:index] if other.wording and _circumstances_cover(other, rule)]
+        for phrase in rule.wording.phrases if rule.wording else ():
+            dead += [
+                f"{rule.id}: {phrase.text!r} ({other.id} has {inner.text!r})"
+                for other in earlier
+                if other.wording
+                for inner in other.wording.phrases
+                if _phrase_covers(inner, phrase)
+            ]
+    return dead
+
+
+def _rule(row: Mapping[str, str], sets: Mapping[str, Wording]) -> Rule:
+    return Rule(
+        id=row["id"],
+        host=_cell(row["host"]),
+        stages=frozenset(Stage(word) for word in _cell(row["stage"])),
+        codes=tuple(code.rstrip("*") for code in _cell(row["code"])),
+        statuses=tuple(status.rstrip("*") for status in _cell(row["status"])),
+        wording=None if row["wording"] == ANY else sets[row["wording"]],
+        reason=FailureReason(row["reason"]),
+        confidence=float(row["confidence"]),
+        source=row["source"],
+    )
+
+
+def _cell(text: str) -> tuple[str, ...]:
+    return () if text == ANY else tuple(text.split(","))
+
+
+def _covers(earlier: Rule, later: Rule) -> bool:
+    """Whether every reply that *later* takes is taken by *earlier* already."""
+    if not _circumstances_cover(earlier, later):
+        return False
+    if earlier.wording is None:
+        return True
+    if later.wording is None:
+        return False
+    return all(
+        any(_phrase_covers(wide, narrow) for wide in earlier.wording.phrases) for narrow in later.wording.phrases
+    )
+
+
+def _circumstances_cover(earlier: Rule, later: Rule) -> bool:
+    if earlier.stages and not (later.stages and later.stages <= earlier.stages):
+        return False
+    if earlier.codes and not (later.codes and all(code.startswith(earlier.codes) for code in later.codes)):
+        return False
+    if earlier.statuses and not (
+        later.statuses
+        and all(
+            any(status == wide or (wide.endswith(".") and status.startswith(wide)) for wide in earlier.statuses)
+            for status in later.statuses
+        )
+    ):
+        return False
+    return not earlier.host or bool(
+        later.host and all(any(wide in part for wide in earlier.host) for part in later.host)
+    )
+
+
+def _phrase_covers(wide: Phrase, narrow: Phrase) -> bool:
+    """Whether any text with *narrow* in it has *wide* in it (a safe under-estimate: pieces are compared one by one)."""
+    if wide.whole:
+        return narrow.whole and wide.pieces == narrow.pieces
+    return wide.found_in(" * ".join(narrow.pieces))

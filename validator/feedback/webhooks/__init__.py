@@ -1,0 +1,1 @@
+"""Provider webhooks: one file per provider, payload to events and signature. Pure."""
