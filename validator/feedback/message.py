@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass, replace
 
 from validator.feedback.classify import Classification, Classifier
 from validator.feedback.mail.arf import Complaint, complaints_in
 from validator.feedback.mail.dsn import failures_in_reports, failures_in_text
 from validator.feedback.mail.failure import Failure, MailKind
-from validator.feedback.mail.freetext import failures_in_words
+from validator.feedback.mail.freetext import failure_of_addressee, failures_in_words
 from validator.feedback.mail.kind import is_auto_reply, looks_like_bounce
 from validator.feedback.mail.mime import Mail, digest, header_text, read_mail
 from validator.feedback.reasons import FailureReason
-from validator.feedback.reply import parse_reply
+from validator.feedback.reply import Stage, parse_reply, stage_in
 
-_UNSTATED = frozenset({"delayed"})
+_QUOTED = re.compile(
+    r"(?:other server returned was|remote server was|the response was|remote host said|responded as follows|server message)"
+    r"[: ]+\[?(.{3,})",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,19 @@ def find_failures(mail: Mail) -> list[Failure]:
     if not failures and mail.enclosed is not None:
         inner = digest(mail.enclosed)
         if inner.reports and looks_like_bounce(inner):
-            failures = [failure for failure in failures_in_reports(inner) if failure.recipient]
-    return failures
+            return [failure for failure in failures_in_reports(inner) if failure.recipient]
+    return failures or failure_of_addressee(mail)
 
 
 def judge_failure(failure: Failure, classifier: Classifier) -> Outcome:
     """Judge the most telling of the texts: the first that a wording decides, else the one judged most surely."""
     best: Classification | None = None
     said = failure.texts[0] if failure.texts else ""
-    for text in failure.texts or ("",):
-        reply = parse_reply(text, code=failure.code, status=failure.status, host=failure.host, stage=failure.stage)
+    stage = failure.stage
+    if stage is Stage.UNKNOWN:
+        stage = next((found for text in failure.texts if (found := stage_in(text)) is not Stage.UNKNOWN), stage)
+    for text in _with_quoted_first(failure.texts) or ("",):
+        reply = parse_reply(text, code=failure.code, status=failure.status, host=failure.host, stage=stage)
         found = classifier.classify(reply)
         if found.reason is not FailureReason.UNKNOWN and "\u201c" in found.explanation:
             best, said = found, text
@@ -104,13 +111,23 @@ def judge_failure(failure: Failure, classifier: Classifier) -> Outcome:
         best = classifier.verdict(
             FailureReason.DELIVERED, rule="dsn.action", confidence=0.95, because=f"the action {failure.action}"
         )
-    elif failure.action == "delayed" and best.reason is FailureReason.UNKNOWN:
+    elif failure.action == "delayed" and "\u201c" not in best.explanation:
         best = classifier.verdict(
             FailureReason.DELIVERY_TIMEOUT, rule="dsn.action", confidence=0.6, because="the action delayed"
         )
     if not best.code and failure.code:
         best = replace(best, code=failure.code)
     return Outcome(failure.recipient, best, failure.action, " ".join(said.split()), failure.final_recipient)
+
+
+def _with_quoted_first(texts: tuple[str, ...]) -> list[str]:
+    """Each text, preceded by what it quotes from the other server, which says more than the wrapping."""
+    found: list[str] = []
+    for text in texts:
+        if match := _QUOTED.search(text):
+            found.append(match.group(1))
+        found.append(text)
+    return found
 
 
 def _complained(complaint: Complaint, classifier: Classifier) -> Outcome:

@@ -141,6 +141,11 @@ def parse_reply(
     )
 
 
+def stage_in(text: str) -> Stage:
+    """The command that a text says was answered, or unknown."""
+    return _stage_in(text.lower())
+
+
 def stage_of_command(command: str) -> Stage:
     """The stage that an SMTP command line (`RCPT TO:<…>`, `DATA`) belongs to."""
     word = command.strip().upper()[:4]

@@ -14,6 +14,8 @@ from validator.feedback.reply import Reply, Stage
 from validator.reference import Reference
 
 _GAP = " * "
+MAX_GAP = 90
+"""Characters that ` * ` in a wording may stand for."""
 ANY = "*"
 
 
@@ -29,21 +31,24 @@ class Phrase:
     """The reply must consist of it."""
 
     def found_in(self, words: str) -> bool:
-        """Whether the wording stands in *words*; linear, no backtracking."""
+        """Whether the wording stands in *words*; no backtracking into the gaps."""
         if self.whole:
             return words.strip(" .:;!") == self.pieces[0]
         first = self.pieces[0]
         at = words.find(first)
-        while at > 0 and words[at - 1].isalnum() and first[0].isalnum():
+        while at >= 0:
+            if (at == 0 or not words[at - 1].isalnum() or not first[0].isalnum()) and self._rest_at(words, at):
+                return True
             at = words.find(first, at + 1)
-        if at < 0:
-            return False
-        at += len(first)
+        return False
+
+    def _rest_at(self, words: str, at: int) -> bool:
+        at += len(self.pieces[0])
         for piece in self.pieces[1:]:
-            at = words.find(piece, at)
-            if at < 0:
+            found = words.find(piece, at, at + MAX_GAP + len(piece))
+            if found < 0:
                 return False
-            at += len(piece)
+            at = found + len(piece)
         return True
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from validator.feedback.mail.failure import Failure, address_in_field
 from validator.feedback.mail.mime import Fields, Mail, field_blocks
-from validator.feedback.mail.transcript import Dialogue, human_words
+from validator.feedback.mail.transcript import Dialogue, human_words, transcript_words
 from validator.feedback.reply import Stage
 
 _ORIGINAL = ("original-recipient", "x-original-recipient")
@@ -97,7 +97,8 @@ def _failure(recipient: str, final: str, action: str, fields: dict[str, str], hu
     host = fields.get("remote-mta", "").rpartition(";")[2].strip().lower()
     beside = human_words(human, final or recipient)
     spoken = Dialogue(human).answer_to(final or recipient, words)
-    texts = [text for text in (words, beside, spoken.text if spoken else "", comment) if text.strip(" .-")]
+    session = transcript_words(human) if not words and spoken is None else ""
+    texts = [text for text in (words, session, beside, spoken.text if spoken else "", comment) if text.strip(" .-")]
     return Failure(
         recipient=recipient,
         texts=tuple(dict.fromkeys(texts)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from validator.feedback.mail.failure import ADDRESS, Failure, address_in_field
 from validator.feedback.mail.mime import Mail, header_text
-from validator.feedback.mail.transcript import Dialogue
+from validator.feedback.mail.transcript import Answer, Dialogue
 from validator.feedback.reply import Stage, stage_of_command
 
 MAX_LINES = 400
@@ -67,7 +67,7 @@ _NAMED = re.compile(
     r"|target (?:mail )?address[ \t]*[:=]|exceeds allowed size[ \t]*:|delivery failed(?: \d+ attempts)?[ \t]*:"
     r"|mailing list|duplicated message-id in|mailbox for|(?:mail|message) (?:for|to)|could not be sent to"
     r"|e-?mail to|(?:error|problem) (?:sending|delivering)[^@]{0,40}to|failed(?: permanently)?[ \t]*:|user[ \t]*:)"
-    rf"[ \t]*(?:the (?:following )?(?:address|recipient|user|group)[ \t]*:?[ \t]*)?[\"'<(\[:]{{0,2}}[ \t]*({ADDRESS})",
+    rf"[ \t]*(?:the (?:following )?(?:address|recipient|user|group)[ \t]*:?[ \t]*)?[\"'<(\[:]{{0,2}}[ \t]*(?<![A-Za-z0-9._%+-])({ADDRESS})",
     re.IGNORECASE,
 )
 _COMMAND_BELOW = re.compile(r"^-+ ?smtp command\s*\n\s*([A-Za-z]+)", re.IGNORECASE | re.MULTILINE)
@@ -83,6 +83,15 @@ class _Anchor:
     rest: str
 
 
+@dataclass(slots=True)
+class _Named:
+    """What the text says about one recipient, collected."""
+
+    recipient: str
+    lines: list[str]
+    answer: Answer | None = None
+
+
 def spoken_part(text: str) -> str:
     """The text before the returned message."""
     lines = text.split("\n")[:MAX_LINES]
@@ -93,45 +102,58 @@ def spoken_part(text: str) -> str:
 
 
 def failures_in_words(mail: Mail) -> list[Failure]:
-    """One `Failure` per recipient that the words announce; falls back to `X-Failed-Recipients`, then to the only
-    recipient of the returned message. Empty when nobody is named beyond doubt."""
+    """One `Failure` per recipient that the words announce, or else `X-Failed-Recipients`; empty when nobody is named."""
     text = spoken_part(mail.text)
     lines = text.split("\n")
-    sender = address_in_field(mail.header("To")).lower()
     anchors = _anchors(lines, mail.header("Subject"))
     if len({anchor.recipient.lower() for anchor in anchors}) > 1:
+        sender = address_in_field(mail.header("To")).lower()
         anchors = [a for a in anchors if a.recipient.lower() != sender and not _ROBOT.match(a.recipient)] or anchors
-    declared = [found for found in map(address_in_field, mail.header("X-Failed-Recipients").split(",")) if found]
     dialogue = Dialogue(text)
-    stage = _stage_below(text)
-    whole = _folded(lines)
-    named: dict[str, list[str]] = {}
+    named: dict[str, _Named] = {}
     for index, anchor in enumerate(anchors):
+        key = anchor.recipient.lower()
         stop = anchors[index + 1].line if index + 1 < len(anchors) else len(lines)
-        words = _folded([anchor.rest, *lines[anchor.line + 1 : stop]])
-        named.setdefault(anchor.recipient.lower(), [anchor.recipient]).append(words)
-    recipients = [found[0] for found in named.values()]
+        entry = named.setdefault(key, _Named(anchor.recipient, []))
+        before = anchors[index - 1].line if index else -1
+        if answer := dialogue.answer_to(key, "", between=(before, anchor.line)):
+            entry.answer = entry.answer or answer
+        entry.lines += [anchor.rest, *lines[anchor.line + 1 : stop]]
+    declared = [found for found in map(address_in_field, mail.header("X-Failed-Recipients").split(",")) if found]
+    recipients = [entry.recipient for entry in named.values()]
     if len(declared) > len(recipients):
         recipients = declared
-    if not recipients:
-        recipients = _only_addressee(mail, sender)
-    failures = []
-    for recipient in recipients:
-        words = named.get(recipient.lower(), [recipient, ""])[1:]
+    return [
+        _failure(recipient, named.get(recipient.lower()), dialogue, lines, anchors, alone=len(recipients) == 1)
+        for recipient in recipients
+    ]
+
+
+def failure_of_addressee(mail: Mail) -> list[Failure]:
+    """The recipient of the returned message, when the bounce names nobody and that message went to exactly one."""
+    lines = spoken_part(mail.text).split("\n")
+    found = _only_addressee(mail, address_in_field(mail.header("To")).lower())
+    return [_failure(found, None, Dialogue("\n".join(lines)), lines, [], alone=True)] if found else []
+
+
+def _failure(
+    recipient: str, named: _Named | None, dialogue: Dialogue, lines: list[str], anchors: list[_Anchor], *, alone: bool
+) -> Failure:
+    answer = named.answer if named else None
+    if answer is None and alone:
         answer = dialogue.answer_to(recipient, "")
-        texts = [answer.text if answer else "", *words]
-        if len(recipients) == 1:
-            texts.append(whole)
-        elif not any(texts):
-            texts.append(_folded(lines[: anchors[0].line]) if anchors else whole)
-        failures.append(
-            Failure(
-                recipient=recipient,
-                texts=tuple(dict.fromkeys(text for text in texts if text)),
-                stage=answer.stage if answer and answer.stage is not Stage.UNKNOWN else stage,
-            )
-        )
-    return failures
+    words = _folded(named.lines) if named else ""
+    texts = [answer.text if answer else "", words]
+    if alone:
+        texts.append(_folded(lines))
+    elif not any(texts):
+        texts.append(_folded(lines[: anchors[0].line] if anchors else lines))
+    stage = answer.stage if answer else Stage.UNKNOWN
+    return Failure(
+        recipient=recipient,
+        texts=tuple(dict.fromkeys(text for text in texts if text)),
+        stage=stage if stage is not Stage.UNKNOWN else _stage_below("\n".join(lines)),
+    )
 
 
 def _anchors(lines: list[str], subject: str) -> list[_Anchor]:
@@ -153,7 +175,7 @@ def _anchor(number: int, line: str, before: str, announced: bool) -> _Anchor | N
     if line.lower().lstrip(" \t>").startswith(("to:", "cc:")):
         return None
     if match := _CODED.match(line):
-        return _Anchor(number, match.group(1), match.group(2))
+        return _Anchor(number, match.group(1), line.strip(" \t>"))
     if announced and (match := _LONE.match(line)) and not _ASIDE.search(before):
         return _Anchor(number, match.group(1), "")
     if announced and (match := _LED.match(line)) and not _ASIDE.search(before):
@@ -164,15 +186,14 @@ def _anchor(number: int, line: str, before: str, announced: bool) -> _Anchor | N
     return None
 
 
-def _only_addressee(mail: Mail, sender: str) -> list[str]:
-    """The recipient of the returned message, when there is exactly one and it is not the sender."""
+def _only_addressee(mail: Mail, sender: str) -> str:
     if mail.original is None:
         found = set(re.findall(rf"^(?:to|delivered-to):[^\n@]*?<?({ADDRESS})>?[ \t]*$", mail.text, re.I | re.M))
     else:
         field = header_text(mail.original, "X-Envelope-To") or header_text(mail.original, "To")
         found = set(re.findall(ADDRESS, field))
     found = {address for address in found if address.lower() != sender and not _ROBOT.match(address)}
-    return sorted(found) if len(found) == 1 else []
+    return found.pop() if len(found) == 1 else ""
 
 
 def _stage_below(text: str) -> Stage:

@@ -23,6 +23,8 @@ class Answer:
     """The address in the command, lower case, or empty."""
     text: str
     """The lines of the answer, joined."""
+    line: int
+    """Number of its last line."""
 
 
 class Dialogue:
@@ -31,8 +33,8 @@ class Dialogue:
     def __init__(self, text: str) -> None:
         self.answers = _answers(text) if "<<<" in text or ">>>" in text else []
 
-    def answer_to(self, recipient: str, words: str) -> Answer | None:
-        """The refusal that is about *recipient*, or repeats *words*, or is the only one."""
+    def answer_to(self, recipient: str, words: str, *, between: tuple[int, int] | None = None) -> Answer | None:
+        """The refusal that is about *recipient*, or repeats *words*, or (within the lines *between*) is about nobody."""
         wanted = recipient.lower()
         for answer in self.answers:
             if wanted and (answer.about == wanted or (answer.stage is not Stage.RCPT and wanted in answer.text.lower())):
@@ -40,23 +42,29 @@ class Dialogue:
         for answer in self.answers:
             if words and answer.text[:40] in words:
                 return answer
-        others = [answer for answer in self.answers if not answer.about or answer.stage is Stage.MAIL]
-        return others[0] if others else None
+        for answer in self.answers:
+            near = between is None or between[0] < answer.line < between[1]
+            if near and (not answer.about or answer.stage is Stage.MAIL):
+                return answer
+        return None
 
 
 def _answers(text: str) -> list[Answer]:
     answers: list[Answer] = []
     command = ""
     lines: list[str] = []
+    last = 0
 
     def close() -> None:
         joined = " ".join(lines).strip()
         if joined and joined[0] in "45":
             about = re.search(r"<([^<>\s]+@[^<>\s]+)>", command)
-            answers.append(Answer(stage_of_command(command), about.group(1).lower() if about else "", joined))
+            answers.append(
+                Answer(stage_of_command(command), about.group(1).lower() if about else "", joined, last)
+            )
         lines.clear()
 
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n")):
         if match := _COMMAND.match(line):
             close()
             command = match.group(1)
@@ -65,6 +73,7 @@ def _answers(text: str) -> list[Answer]:
             if lines and _REPLY_CODE.match(reply) and lines[-1][3:4] != "-":
                 close()
             lines.append(reply)
+            last = number
         elif lines and not line.strip():
             close()
     close()
@@ -76,7 +85,8 @@ def human_words(text: str, recipient: str) -> str:
     if not recipient:
         return ""
     pattern = re.compile(
-        r"^[ \t>]*<?" + re.escape(recipient) + r">?(?:\s*\((?:expanded|generated)[^)]*\))?:\s*(.*(?:\n[ \t]*\S.*)*)",
+        r"^[ \t>]*(?:[45]\d\d )?<?" + re.escape(recipient) + r">?(?:\s*\((?:expanded|generated)[^)]*\))?(?::|\.\.\.)"
+        r"[ \t]*(\S.*(?:\n[ \t]+\S.*)*|(?:\n[ \t]+\S.*)+)",
         re.IGNORECASE | re.MULTILINE,
     )
     if match := pattern.search(text):
@@ -87,3 +97,15 @@ def human_words(text: str, recipient: str) -> str:
         re.IGNORECASE | re.MULTILINE,
     )
     return " ".join(reason.group(1).split()) if reason else ""
+
+
+_TRANSCRIPT = re.compile(r"transcript of session follows.*\n((?:.*\n?){1,12})", re.IGNORECASE)
+
+
+def transcript_words(text: str) -> str:
+    """The lines under `Transcript of session follows` (Sendmail), joined; empty when there are none."""
+    match = _TRANSCRIPT.search(text)
+    if not match:
+        return ""
+    kept = [line.strip("> \t") for line in match.group(1).split("\n")]
+    return " ".join(line for line in kept if line and not line.startswith(("while talking", "... while", "--")))[:2000]
