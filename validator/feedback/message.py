@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 from validator.feedback.classify import Classification, Classifier
 from validator.feedback.mail.arf import Complaint, complaints_in
-from validator.feedback.mail.dsn import failures_in_reports, failures_in_text
+from validator.feedback.mail.dsn import failures_in_reports, failures_in_text, only_informs
 from validator.feedback.mail.failure import Failure, MailKind
 from validator.feedback.mail.freetext import failure_of_addressee, failures_in_words
-from validator.feedback.mail.kind import is_auto_reply, looks_like_bounce
+from validator.feedback.mail.kind import is_auto_reply, looks_like_bounce, quotes_a_report
 from validator.feedback.mail.mime import Mail, digest, header_text, read_mail
 from validator.feedback.reasons import FailureReason
 from validator.feedback.reply import Stage, parse_reply, stage_in
 
 _QUOTED = re.compile(
-    r"(?:other server returned was|remote server was|the response was|remote host said|responded as follows|server message)"
+    r"(?:other server returned was|remote server was|the response was|remote host said|responded as follows)"
     r"[: ]+\[?(.{3,})",
     re.IGNORECASE | re.DOTALL,
 )
@@ -74,12 +74,13 @@ def judge_message(raw: bytes, classifier: Classifier) -> Judged:
 
 def find_failures(mail: Mail) -> list[Failure]:
     """Who failed, by the most formal evidence that the message has; empty when it is no bounce."""
-    declared = mail.header("X-Failed-Recipients")
-    failures = failures_in_reports(mail) if mail.reports else failures_in_text(mail.text)
+    failures = failures_in_reports(mail) if mail.reports else []
+    if not failures and quotes_a_report(mail):
+        failures = failures_in_text(mail.text)
     failures = [failure for failure in failures if failure.recipient]
-    if failures:
+    if failures or only_informs(mail):
         return failures
-    if is_auto_reply(mail) and not declared:
+    if is_auto_reply(mail) and not mail.header("X-Failed-Recipients"):
         return []
     if not looks_like_bounce(mail) and not mail.reports:
         return []
@@ -97,7 +98,7 @@ def judge_failure(failure: Failure, classifier: Classifier) -> Outcome:
     said = failure.texts[0] if failure.texts else ""
     stage = failure.stage
     if stage is Stage.UNKNOWN:
-        stage = next((found for text in failure.texts if (found := stage_in(text)) is not Stage.UNKNOWN), stage)
+        stage = next((said_at for said_at in map(stage_in, failure.texts) if said_at is not Stage.UNKNOWN), stage)
     for text in _with_quoted_first(failure.texts) or ("",):
         reply = parse_reply(text, code=failure.code, status=failure.status, host=failure.host, stage=stage)
         found = classifier.classify(reply)

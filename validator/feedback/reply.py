@@ -63,7 +63,9 @@ _CODE_INSIDE = re.compile(
 )
 _CODE_STATUS = re.compile(r"(?<![\d.])([45]\d\d)[\s-]#?[45]\.\d{1,2}\.\d{1,3}")
 _CODE_ANY = re.compile(r"(?<![\d.:#=/-])(55[0-6]|45[0-2]|421|571|541|542|50[0-4])(?=[\s-]|$)")
-_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "`": "'", "\u2013": "-", "\u00a0": " "})
+_QUOTES = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "`": "'", "\u2013": "-", "\u00a0": " "}
+)
 
 _STAGE_WORDS: tuple[tuple[str, Stage], ...] = (
     ("in reply to rcpt to", Stage.RCPT),

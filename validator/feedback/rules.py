@@ -1,6 +1,6 @@
-"""The ordered rules for reply texts, read from `data/reply_rules.tsv` and `data/reply_wordings.tsv`, and their verifier.
+"""The ordered rules for reply texts, and their verifier.
 
-Pure: tables in, rules or faults out.
+Pure: `data/reply_rules.tsv` and `data/reply_wordings.tsv` in, rules or faults out.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def load_rules(reference: Reference) -> tuple[Rule, ...]:
 
 
 def rule_faults(rules: Sequence[Rule], sets: Mapping[str, Wording]) -> list[str]:
-    """What is wrong with the rules, one sentence each: duplicates, rules that cannot be reached, wordings nobody uses."""
+    """What is wrong with the rules, one sentence each: duplicates, unreachable rules, wordings nobody uses."""
     faults = []
     used = {rule.wording.name for rule in rules if rule.wording}
     faults += [f"wording {name} is used by no rule" for name in sets if name not in used]

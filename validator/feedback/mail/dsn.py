@@ -41,13 +41,23 @@ def failures_in_text(text: str) -> list[Failure]:
     return _failures(list(field_blocks(text)), text)
 
 
+def only_informs(mail: Mail) -> bool:
+    """Whether the reports say of every recipient only that the message went on."""
+    groups = _groups(block for report in mail.reports for block in report)
+    return bool(groups) and all(_action(group) in _SILENT for group in groups)
+
+
+def _action(group: dict[str, str]) -> str:
+    return group.get("action", "").split(" ")[0].strip(";.").lower()
+
+
 def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
     failures: list[Failure] = []
     seen: set[tuple[str, str]] = set()
     for group in _groups(blocks):
         final = next((found for name in _FINAL if (found := address_in_field(group.get(name, "")))), "")
         original = next((found for name in _ORIGINAL if (found := address_in_field(group.get(name, "")))), "")
-        action = group.get("action", "").split(" ")[0].strip(";.").lower()
+        action = _action(group)
         if action in _SILENT:
             continue
         if not final and not original:
@@ -62,7 +72,7 @@ def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
 
 
 def _groups(blocks: Iterable[Fields]) -> list[dict[str, str]]:
-    """Fields per recipient: a block with a recipient field, or a second recipient field of one kind, opens a new one."""
+    """Fields per recipient: a block with a recipient field, or a second such field of one kind, opens one."""
     groups: list[_Group] = []
     pending: dict[str, str] = {}
     for block in blocks:
@@ -72,7 +82,9 @@ def _groups(blocks: Iterable[Fields]) -> list[dict[str, str]]:
                 for name, value in block:
                     groups[-1].fields.setdefault(name, value)
             else:
-                pending.update((name, value) for name, value in block if name in {"status", "action", "diagnostic-code"})
+                pending.update(
+                    (name, value) for name, value in block if name in {"status", "action", "diagnostic-code"}
+                )
             continue
         group = _Group(dict(pending))
         pending = {}

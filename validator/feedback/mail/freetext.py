@@ -38,8 +38,10 @@ _ASIDE = re.compile(
     re.IGNORECASE,
 )
 _ANNOUNCED = re.compile(
-    r"following (?:e-?mail )?(?:address|recipient|user|destination)|address(?:\(es\)|es)? failed|(?:could|can) ?not be"
-    r"|couldn't|can't be|undeliver|not (?:be )?deliver|unable to deliver|deliver(?:y|ing)[^.]{0,40}(?:fail|error|problem)"
+    r"following (?:e-?mail )?(?:address|recipient|user|destination)|address(?:\(es\)|es)? failed|(?:could"
+    r"|can) ?not be"
+    r"|couldn't|can't be|undeliver|not (?:be )?deliver|unable to deliver|deliver(?:y|ing)[^.]{0,40}(?:fail"
+    r"|error|problem)"
     r"|fail(?:ed|ure)|returned mail|return(?:ed|ing) (?:to|message)|errors?\b|rejected|did not reach|not reach|bounce"
     r"|delayed|не может быть доставлено|недоставлен|unzustellbar|nicht zugestellt|non remis|no se ha podido"
     r"|配信|送信でき|未能|невозможно|affected|problems",
@@ -52,22 +54,26 @@ _LONE = re.compile(
 )
 _LED = re.compile(
     rf"^[ \t>*-]*[\"'<]?({ADDRESS})[\"'>]?[ \t]*(?:\((?:expanded|generated)[^)]*\))?[ \t]*"
-    r"(?::|\.\.\.|,|[ \t]-|(?=\[)|(?=\()|[ \t](?=[A-Z][a-z]+[ ,][^@]*(?:\d{3}|error))|[ \t](?=delivery ))[ \t]*(\S.*)$",
+    r"(?::|\.\.\.|,|[ \t]-|(?=\[)|(?=\()|[ \t](?=[A-Z][a-z]+[ ,][^@]*(?:\d{3}|error))"
+    r"|[ \t](?=delivery ))[ \t]*(\S.*)$",
     re.IGNORECASE,
 )
 _CODED = re.compile(
     rf"^[ \t>]*(?:[45]\d\d[ -](?:[45]\.\d+\.\d+[ \t]+)?)?<({ADDRESS})>[ \t]*\.\.\.[ \t]*(\S.*)$", re.IGNORECASE
 )
 _NAMED = re.compile(
-    r"(?:deliver(?:ing|y of|ed)? (?:of )?(?:your |a |the |this )?(?:e-?mail|message|mail)? ?(?:was )?(?:not )?(?:delivered )?to"
+    r"(?:deliver(?:ing|y of|ed)? (?:of )?(?:your |a |the |this )?(?:e-?mail|message"
+    r"|mail)? ?(?:was )?(?:not )?(?:delivered )?to"
     r"|(?:could|can|was|were|is) ?(?:not|n't) (?:be )?(?:delivered|sent|deliverable) to|couldn't be delivered to"
     r"|unable to (?:send|deliver)(?: (?:your |the )?(?:message|mail))? (?:to|for)|undeliverable(?: mail)? (?:to|for)"
-    r"|(?:did|could) not reach the following recipient|(?:rejected|failed|invalid|unknown|final|original|intended) recipient"
+    r"|(?:did|could) not reach the following recipient|(?:rejected|failed|invalid|unknown|final|original"
+    r"|intended) recipient"
     r"|recipient(?:'s)?(?: e-?mail)?(?: address)?[ \t]*[:=]|[ \t]address[ \t]*[:=]|rcpt to[ \t]*:"
     r"|target (?:mail )?address[ \t]*[:=]|exceeds allowed size[ \t]*:|delivery failed(?: \d+ attempts)?[ \t]*:"
     r"|mailing list|duplicated message-id in|mailbox for|(?:mail|message) (?:for|to)|could not be sent to"
     r"|e-?mail to|(?:error|problem) (?:sending|delivering)[^@]{0,40}to|failed(?: permanently)?[ \t]*:|user[ \t]*:)"
-    rf"[ \t]*(?:the (?:following )?(?:address|recipient|user|group)[ \t]*:?[ \t]*)?[\"'<(\[:]{{0,2}}[ \t]*(?<![A-Za-z0-9._%+-])({ADDRESS})",
+    rf"[ \t]*(?:the (?:following )?(?:address|recipient|user"
+    rf"|group)[ \t]*:?[ \t]*)?[\"'<(\[:]{{0,2}}[ \t]*(?<![A-Za-z0-9._%+-])({ADDRESS})",
     re.IGNORECASE,
 )
 _COMMAND_BELOW = re.compile(r"^-+ ?smtp command\s*\n\s*([A-Za-z]+)", re.IGNORECASE | re.MULTILINE)
@@ -102,7 +108,7 @@ def spoken_part(text: str) -> str:
 
 
 def failures_in_words(mail: Mail) -> list[Failure]:
-    """One `Failure` per recipient that the words announce, or else `X-Failed-Recipients`; empty when nobody is named."""
+    """One `Failure` per recipient that the words announce, or `X-Failed-Recipients`; empty when nobody is named."""
     text = spoken_part(mail.text)
     lines = text.split("\n")
     anchors = _anchors(lines, mail.header("Subject"))

@@ -34,10 +34,12 @@ class Dialogue:
         self.answers = _answers(text) if "<<<" in text or ">>>" in text else []
 
     def answer_to(self, recipient: str, words: str, *, between: tuple[int, int] | None = None) -> Answer | None:
-        """The refusal that is about *recipient*, or repeats *words*, or (within the lines *between*) is about nobody."""
+        """The refusal about *recipient*, or that repeats *words*, or (within the lines *between*) about nobody."""
         wanted = recipient.lower()
         for answer in self.answers:
-            if wanted and (answer.about == wanted or (answer.stage is not Stage.RCPT and wanted in answer.text.lower())):
+            if wanted and (
+                answer.about == wanted or (answer.stage is not Stage.RCPT and wanted in answer.text.lower())
+            ):
                 return answer
         for answer in self.answers:
             if words and answer.text[:40] in words:
@@ -59,9 +61,7 @@ def _answers(text: str) -> list[Answer]:
         joined = " ".join(lines).strip()
         if joined and joined[0] in "45":
             about = re.search(r"<([^<>\s]+@[^<>\s]+)>", command)
-            answers.append(
-                Answer(stage_of_command(command), about.group(1).lower() if about else "", joined, last)
-            )
+            answers.append(Answer(stage_of_command(command), about.group(1).lower() if about else "", joined, last))
         lines.clear()
 
     for number, line in enumerate(text.split("\n")):

@@ -1,0 +1,281 @@
+"""Raw messages: who failed, by the report's own words; one answer for every line ending; bystanders left alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+from tests.corpora_dir import corpora, tsv
+from validator.feedback.classify import Classifier
+from validator.feedback.mail.failure import MailKind, address_in_field
+from validator.feedback.message import judge_message
+
+DSN = """From: MAILER-DAEMON@mx.example.net (Mail Delivery System)
+To: list@sender.example
+Subject: Undelivered Mail Returned to Sender
+Return-Path: <>
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+<{final}>{via}: host mx.far.example[192.0.2.7] said: 550 5.1.1 <{final}>:
+    Recipient address rejected: User unknown (in reply to RCPT TO command)
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.net
+
+Final-Recipient: rfc822; {final}
+{original}Action: {action}
+Status: 5.1.1
+Remote-MTA: dns; mx.far.example
+Diagnostic-Code: smtp; 550 5.1.1 <{final}>: Recipient address rejected: User unknown
+
+--b
+Content-Type: message/rfc822
+
+From: list@sender.example
+To: bystander@elsewhere.example, {final}
+Message-ID: <m-1@sender.example>
+Subject: hello
+
+text with stranger@elsewhere.example in it
+--b--
+"""
+
+
+def _dsn(final: str = "ivan@far.example", original: str = "", action: str = "failed") -> bytes:
+    named = f"Original-Recipient: rfc822; {original}\n" if original else ""
+    return DSN.format(final=final, original=named, via="", action=action).encode()
+
+
+def test_a_delivery_report_blames_its_recipient_and_nobody_else(classifier: Classifier) -> None:
+    judged = judge_message(_dsn(), classifier)
+    assert judged.kind is MailKind.BOUNCE
+    assert [outcome.recipient for outcome in judged.outcomes] == ["ivan@far.example"]
+    assert judged.outcomes[0].classification.reason == "mailbox_not_found"
+    assert judged.message_id == "m-1@sender.example"
+
+
+def test_a_forwarded_message_blames_the_address_that_was_written_to(classifier: Classifier) -> None:
+    judged = judge_message(_dsn("new@far.example", original="old@near.example"), classifier)
+    assert [outcome.recipient for outcome in judged.outcomes] == ["old@near.example"]
+    assert judged.outcomes[0].final_recipient == "new@far.example"
+
+
+@pytest.mark.parametrize("action", ["relayed", "expanded"])
+def test_an_action_that_is_no_failure_blames_nobody(classifier: Classifier, action: str) -> None:
+    assert all(not outcome.recipient for outcome in judge_message(_dsn(action=action), classifier).outcomes)
+
+
+def test_line_endings_do_not_matter(classifier: Classifier) -> None:
+    raw = _dsn()
+    want = judge_message(raw, classifier)
+    for ending in (b"\r\n", b"\r", b"\r\r\n"):
+        assert judge_message(raw.replace(b"\n", ending), classifier) == want
+
+
+QMAIL = b"""From: MAILER-DAEMON@out.example
+To: list@sender.example
+Subject: failure notice
+Return-Path: <>
+
+Hi. This is the qmail-send program at out.example.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+This is a permanent error; I've given up. Sorry it didn't work out.
+
+<anna@far.example>:
+192.0.2.9 does not like recipient.
+Remote host said: 550 no such user here
+Giving up on 192.0.2.9.
+
+<olga@far.example>:
+Sorry, I couldn't find any host by that name. (#5.1.2)
+
+--- Below this line is a copy of the message.
+
+To: stranger@elsewhere.example
+hello
+"""
+JAMES = b"""From: postmaster@out.example
+To: list@sender.example
+Subject: [BOUNCE]
+
+Hi. This is the James mail server at out.example.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+This is a permanent error; I've given up. Sorry it didn't work out.  Below
+I include the list of recipients and the reason why I was unable to deliver
+your message.
+
+Failed recipient(s):
+anna@far.example
+
+Error message:
+550 5.2.2 mailbox over quota
+
+The original message is attached.
+"""
+NOTES = b"""From: Postmaster@out.example
+To: list@sender.example
+Subject: Delivery Failure
+
+------- Failure Reasons  --------
+
+User not listed in public Name & Address Book
+anna@far.example
+
+------- Returned Message --------
+
+To: anna@far.example
+"""
+ONE_AND_ONE = b"""From: mailer-daemon@kundenserver.example
+To: list@sender.example
+Subject: Mail delivery failed: returning message to sender
+
+This message was created automatically by mail delivery software.
+
+A message that you sent could not be delivered to one or more of
+its recipients. The following addresses failed:
+
+anna@far.example
+SMTP error from remote server for RCPT TO command, host: mx.far.example (192.0.2.4) reason: 550 5.1.1
+ User unknown
+
+For questions please contact help@kundenserver.example
+
+--- The header of the original message is following. ---
+
+To: stranger@elsewhere.example
+"""
+
+
+@pytest.mark.parametrize(
+    ("raw", "want"),
+    [
+        (QMAIL, {"anna@far.example": "mailbox_not_found", "olga@far.example": "domain_not_found"}),
+        (JAMES, {"anna@far.example": "mailbox_full"}),
+        (NOTES, {"anna@far.example": "mailbox_not_found"}),
+        (ONE_AND_ONE, {"anna@far.example": "mailbox_not_found"}),
+    ],
+)
+def test_bounces_in_plain_words_name_their_recipients(classifier: Classifier, raw: bytes, want: dict[str, str]) -> None:
+    judged = judge_message(raw, classifier)
+    assert {outcome.recipient: outcome.classification.reason.value for outcome in judged.outcomes} == want
+
+
+ARF = """From: fbl@provider.example
+To: abuse@sender.example
+Subject: complaint
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b"
+
+--b
+Content-Type: text/plain
+
+This is an abuse report.
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: {kind}
+User-Agent: Test/1
+Version: 1
+Original-Rcpt-To: <anna@far.example>
+
+--b
+Content-Type: message/rfc822
+
+To: anna@far.example
+From: list@sender.example
+Subject: news
+
+news
+--b--
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "disposition"),
+    [
+        ("abuse", "complaint", "complaint"),
+        ("fraud", "complaint", "complaint"),
+        ("opt-out", "unsubscribe", "complaint"),
+        ("auth-failure", "sender_auth_failed", "sender"),
+        ("virus", "content_malware", "sender"),
+        ("not-spam", "delivered", "none"),
+    ],
+)
+def test_a_feedback_report_is_a_complaint_only_when_its_type_is(
+    classifier: Classifier, kind: str, reason: str, disposition: str
+) -> None:
+    outcome = judge_message(ARF.format(kind=kind).encode(), classifier).outcomes[0]
+    assert outcome.recipient == "anna@far.example"
+    assert (outcome.classification.reason, outcome.classification.disposition) == (reason, disposition)
+
+
+OUT_OF_OFFICE = b"""From: Anna <anna@far.example>
+To: list@sender.example
+Subject: Automatic reply: news
+Auto-Submitted: auto-replied
+
+I am out of the office; write to deputy@far.example. My mailbox is full.
+"""
+PERSON = b"""From: Anna <anna@far.example>
+To: list@sender.example
+Subject: Re: delivery failed?
+
+Hello, mail to boris@far.example could not be delivered, he said: 550 5.1.1 user unknown.
+"""
+FORWARDED_AS_FILE = DSN.replace("From: MAILER-DAEMON@mx.example.net (Mail Delivery System)", "From: a@b.example")
+
+
+def test_robots_and_people_suppress_nobody(classifier: Classifier) -> None:
+    robot = judge_message(OUT_OF_OFFICE, classifier)
+    assert robot.kind is MailKind.AUTO_REPLY
+    assert [outcome.recipient for outcome in robot.outcomes] == [""]
+    assert judge_message(PERSON, classifier).outcomes == ()
+    for junk in (b"", b"\x00\xff", b"\r\n\r\n", b"From: x\n\n" + b"<" * 5000, b"Content-Type: multipart/report\n\n--"):
+        assert judge_message(junk, classifier).outcomes == ()
+
+
+def test_an_address_field_that_is_none_names_nobody() -> None:
+    assert address_in_field("rfc822;|/usr/bin/prog a@b.example /home") == ""
+    assert address_in_field("rfc822; <a@b.example>") == "a@b.example"
+    assert address_in_field("utf-8; a@b.example") == "a@b.example"
+    assert address_in_field("rfc822;/var/mail/a") == ""
+
+
+def test_the_public_bounces_are_read_exactly(classifier: Classifier) -> None:
+    rows = defaultdict(list)
+    for row in tsv("bounces", "expected.tsv"):
+        rows[row["file"]].append(row)
+    exact = judged_rows = right = disposed = hard_right = hard_said = hard_wanted = 0
+    for file, wanted in rows.items():
+        judged = judge_message(corpora("bounces", "eml", file).read_bytes(), classifier)
+        said = {outcome.recipient.lower(): outcome.classification for outcome in judged.outcomes}
+        named = {name for name in said if name}
+        exact += named == {row["recipient"].lower() for row in wanted if row["recipient"]}
+        for row in wanted:
+            judged_rows += 1
+            found = said.get(row["recipient"].lower()) or (next(iter(said.values())) if len(said) == 1 else None)
+            right += found is not None and found.reason == row["reason"]
+            disposed += found is not None and found.disposition == row["disposition"]
+            hard = found is not None and found.disposition == "hard"
+            hard_said += hard
+            hard_wanted += row["disposition"] == "hard"
+            hard_right += hard and row["disposition"] == "hard"
+    assert exact / len(rows) >= 0.94
+    assert right / judged_rows >= 0.92
+    assert disposed / judged_rows >= 0.94
+    assert hard_right / hard_said >= 0.97
+    assert hard_right / hard_wanted >= 0.93
+
+
+def test_what_is_no_bounce_suppresses_nobody(classifier: Classifier) -> None:
+    for file in sorted(corpora("bounces", "not_bounces").iterdir()):
+        judged = judge_message(file.read_bytes(), classifier)
+        assert not [o for o in judged.outcomes if o.classification.disposition in {"hard", "complaint"}], file.name
