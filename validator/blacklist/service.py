@@ -10,8 +10,10 @@ from validator.address import EmailAddress
 from validator.blacklist.entries import Clock, Entries, utc_now
 from validator.blacklist.entry import DomainKeys, Hit
 from validator.blacklist.guard import Guard
+from validator.blacklist.importing import Classify
+from validator.blacklist.imports import Imports
 from validator.blacklist.matching import Matcher
-from validator.blacklist.store.lookup import hot_lookup
+from validator.blacklist.store.link import hot_lookup
 from validator.database import Database
 
 
@@ -21,19 +23,33 @@ class Blacklist:
     Every method of every part raises `StorageUnavailable` when the store cannot be used.
     """
 
-    def __init__(self, database: Database, guard: Guard | None = None, *, clock: Clock = utc_now) -> None:
-        """Without a *guard*, only public suffixes and wide networks are refused."""
+    def __init__(
+        self,
+        database: Database,
+        guard: Guard | None = None,
+        *,
+        clock: Clock = utc_now,
+        classify: Classify | None = None,
+    ) -> None:
+        """Without a *guard*, only public suffixes and wide networks are refused; *classify* judges imported texts."""
         self.guard: Final = guard or Guard()
         self.entries: Final = Entries(database, self.guard, clock)
+        self.imports: Final = Imports(database, self.guard, clock, classify)
         self._matcher: Final = Matcher(database, hot_lookup(database))
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, database: Database, guard: Guard | None = None, *, watch: bool = True, clock: Clock = utc_now
+        cls,
+        database: Database,
+        guard: Guard | None = None,
+        *,
+        watch: bool = True,
+        clock: Clock = utc_now,
+        classify: Classify | None = None,
     ) -> AsyncIterator[Self]:
         """A started blacklist; *watch* for changes of other processes unless this one is short-lived."""
-        blacklist = cls(database, guard, clock=clock)
+        blacklist = cls(database, guard, clock=clock, classify=classify)
         try:
             await blacklist.start(watch=watch)
             yield blacklist
@@ -43,9 +59,12 @@ class Blacklist:
     async def start(self, *, watch: bool = True) -> None:
         """Open the look-ups and begin the background work."""
         await self._matcher.start(watch=watch)
+        if watch:
+            await self.imports.start()
 
     async def aclose(self) -> None:
         """Stop the background work and close the look-ups; the database is its owner's to close."""
+        await self.imports.aclose()
         await self._matcher.aclose()
 
     async def ping(self) -> None:

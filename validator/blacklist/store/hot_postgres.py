@@ -1,7 +1,7 @@
 """The hot look-up on PostgreSQL: a few autocommit connections; keys of concurrent checks go out as one query.
 
 Single look-ups stop at a few thousand a second; coalesced, a query carries whatever has come in while the last one ran.
-A connection that does not answer is given up at once and replaced in the background; with none left, look-ups fail fast.
+A connection that does not answer is given up at once and replaced in the background; with none left, look-ups fail.
 """
 
 from __future__ import annotations

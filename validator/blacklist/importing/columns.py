@@ -1,0 +1,188 @@
+"""Headers that other systems write, and what their words and dates mean. Pure.
+
+Recognised: SendGrid, Mailgun, Amazon SES, Postmark, Mandrill, SparkPost, Bitrix24-style and our own export.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from validator.blacklist.entry import Cause
+
+
+class Column(StrEnum):
+    """What a column of a file holds."""
+
+    VALUE = "value"
+    """The address, domain, host or network."""
+    KIND = "kind"
+    """What the value is."""
+    BELOW = "below"
+    """Whether subdomains count."""
+    LIST = "list"
+    """The named list."""
+    CAUSE = "cause"
+    """Why, in one word."""
+    TEXT = "text"
+    """Why, as a mail host or provider put it."""
+    CODE = "code"
+    """SMTP reply code or enhanced status."""
+    NOTE = "note"
+    """For people."""
+    SOURCE = "source"
+    """Where the entry first came from."""
+    CREATED = "created"
+    """Since when."""
+    LAST_EVENT = "last_event"
+    """The last failure behind it."""
+    EXPIRES = "expires"
+    """When it stops blocking."""
+    STATE = "state"
+    """Of our own export."""
+
+
+_NAMES: dict[Column, tuple[str, ...]] = {
+    Column.VALUE: (
+        "value", "email", "emailaddress", "address", "mail", "recipient", "recipientemail", "subscriber", "contact",
+        "почта", "электроннаяпочта", "адрес", "адресэлектроннойпочты", "емейл", "имейл", "получатель",
+        "домен", "domain", "элпочта", "пошта", "електроннапошта",
+    ),
+    Column.KIND: ("kind",),
+    Column.BELOW: ("below", "subdomains"),
+    Column.LIST: ("list", "listname", "scope", "stream", "messagestream"),
+    Column.CAUSE: ("cause", "type", "suppressionreason", "bouncetype", "category", "тип"),
+    Column.TEXT: (
+        "reason", "error", "detail", "details", "description", "diagnosticcode", "message", "bouncereason", "причина",
+        "ошибка", "описание",
+    ),
+    Column.CODE: ("code", "status", "statuscode", "smtpcode", "enhancedcode", "код", "статус"),
+    Column.NOTE: ("note", "notes", "comment", "комментарий", "примечание", "коментар"),
+    Column.SOURCE: ("source", "origin"),
+    Column.CREATED: (
+        "created", "createdat", "creationdate", "date", "timestamp", "added", "addedat", "createdate", "suppressedat",
+        "дата", "датасоздания", "датадобавления", "создан", "добавлен",
+    ),
+    Column.LAST_EVENT: (
+        "lastevent", "lasteventat", "lastupdatetime", "lastupdate", "lastupdated", "updated", "updatedat",
+        "датаизменения", "дataобновления",
+    ),
+    Column.EXPIRES: ("expires", "expiresat", "expiry", "expiration", "keepuntil", "действуетдо"),
+    Column.STATE: ("state",),
+}  # fmt: skip
+_BY_NAME = {name: column for column, names in _NAMES.items() for name in names}
+_DELIMITERS = (",", ";", "\t", "|")
+
+_WORDS = {
+    "bounce": Cause.PROVIDER_LIST,
+    "bounced": Cause.PROVIDER_LIST,
+    "hard": Cause.PROVIDER_LIST,
+    "hardbounce": Cause.PROVIDER_LIST,
+    "permanent": Cause.PROVIDER_LIST,
+    "suppressed": Cause.PROVIDER_LIST,
+    "bouncerule": Cause.PROVIDER_LIST,
+    "spam": Cause.COMPLAINT,
+    "spamcomplaint": Cause.COMPLAINT,
+    "spamreport": Cause.COMPLAINT,
+    "complained": Cause.COMPLAINT,
+    "abuse": Cause.COMPLAINT,
+    "жалоба": Cause.COMPLAINT,
+    "unsub": Cause.UNSUBSCRIBE,
+    "unsubscribed": Cause.UNSUBSCRIBE,
+    "listunsubscribe": Cause.UNSUBSCRIBE,
+    "unsubscribelink": Cause.UNSUBSCRIBE,
+    "отписка": Cause.UNSUBSCRIBE,
+    "отписался": Cause.UNSUBSCRIBE,
+    "manualsuppression": Cause.MANUAL,
+    "manuallyadded": Cause.MANUAL,
+    "soft": Cause.REPEATED_SOFT_BOUNCE,
+    "softbounce": Cause.REPEATED_SOFT_BOUNCE,
+}
+_OWN_WORDS = {cause.value.replace("_", ""): cause for cause in Cause}
+_NOT_LETTERS = re.compile(r"[\W_]+")
+_RUSSIAN_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+_DEFUSED = re.compile(r"'(?=[=+\-@\t])")
+
+
+def recognise(cells: Sequence[str]) -> dict[Column, int] | None:
+    """Which column holds what, when *cells* are a header; None when they are not."""
+    found: dict[Column, int] = {}
+    for position, cell in enumerate(cells):
+        if "@" in cell:
+            return None
+        column = _BY_NAME.get(_plain(cell))
+        if column is not None:
+            found.setdefault(column, position)
+    return found if Column.VALUE in found else None
+
+
+def column_of(name: str) -> Column | None:
+    """What a field of a JSON object holds."""
+    return _BY_NAME.get(_plain(name))
+
+
+def delimiter_of(line: str) -> str | None:
+    """The delimiter of a header line, or None when it is no header; a single known name counts as one."""
+    for delimiter in _DELIMITERS:
+        cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
+        if (len(cells) > 1 or delimiter == _DELIMITERS[0]) and recognise(cells) is not None:
+            return delimiter
+    return None
+
+
+def _plain(name: str) -> str:
+    return _NOT_LETTERS.sub("", name.lower())
+
+
+@lru_cache(maxsize=4_096)
+def cause_of(word: str) -> Cause | None:
+    """The cause that one word of another system stands for."""
+    plain = _plain(word)
+    return _OWN_WORDS.get(plain) or _WORDS.get(plain)
+
+
+@lru_cache(maxsize=4_096)
+def date_of(text: str) -> datetime | None:
+    """A moment in any of the forms that exports use, UTC when they do not say; None when it is none of them."""
+    text = text.strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit() and not _RUSSIAN_DATE.fullmatch(text):
+        return _from_epoch(float(text))
+    russian = _RUSSIAN_DATE.fullmatch(text)
+    try:
+        if russian is not None:
+            day, month, year, hour, minute, second = (int(part or 0) for part in russian.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        found = datetime.fromisoformat(text.removesuffix(" UTC").removesuffix(" GMT"))
+    except ValueError:
+        try:
+            found = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError):
+            return None
+    try:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _from_epoch(number: float) -> datetime | None:
+    if number > 1e14:
+        number /= 1e6
+    elif number > 1e11:
+        number /= 1e3
+    if not 0 <= number < 4e9:
+        return None
+    return datetime.fromtimestamp(number, UTC)
+
+
+def armed(cell: str) -> str:
+    """A cell as it was before an export made it harmless for spreadsheets."""
+    return cell[1:] if _DEFUSED.match(cell) else cell
+
+
+def defused(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: one that begins with `= + - @`, tab or CR gets an apostrophe."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

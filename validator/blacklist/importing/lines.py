@@ -1,0 +1,80 @@
+"""Bytes to lines: UTF-8 with or without a byte order mark, UTF-16, any line end. Pure; chunk borders do not matter."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final
+
+MAX_LINE_BYTES: Final = 65_536
+"""A longer line is a fault of its own; no more than this is kept of it."""
+
+
+class Lines:
+    """Feed it bytes as they come; it answers (line number, text), with None for a line that is no usable text."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        """Lines completed so far."""
+        self._head = b""
+        self._started = False
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._rest = b""
+        self._overlong = False
+
+    def feed(self, chunk: bytes) -> list[tuple[int, str | None]]:
+        """The lines that this chunk completes."""
+        if not self._started:
+            self._head += chunk
+            if len(self._head) < 4:
+                return []
+            chunk = self._start()
+        elif self._decoder is not None:
+            chunk = self._decoder.decode(chunk).encode()
+        return self._split(chunk)
+
+    def finish(self) -> list[tuple[int, str | None]]:
+        """The last line, when the file does not end with a line end."""
+        lines = [] if self._started else self._split(self._start())
+        if self._decoder is not None:
+            lines += self._split(self._decoder.decode(b"", final=True).encode())
+        rest, self._rest = self._rest, b""
+        if rest or self._overlong:
+            lines += [self._line(part) for part in rest.splitlines() or [b""]]
+        return lines
+
+    def _start(self) -> bytes:
+        """Decide the encoding by the first bytes, and answer what of them is text."""
+        head, self._head, self._started = self._head, b"", True
+        for mark, name in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+            if head.startswith(mark):
+                return self._decoded(name, head.removeprefix(mark))
+        if len(head) >= 4 and head[0] and not head[1] and head[2] and not head[3]:
+            return self._decoded("utf-16-le", head)
+        if len(head) >= 4 and not head[0] and head[1] and not head[2] and head[3]:
+            return self._decoded("utf-16-be", head)
+        return head.removeprefix(codecs.BOM_UTF8)
+
+    def _decoded(self, name: str, head: bytes) -> bytes:
+        self._decoder = codecs.getincrementaldecoder(name)("replace")
+        return self._decoder.decode(head).encode()
+
+    def _split(self, chunk: bytes) -> list[tuple[int, str | None]]:
+        data = self._rest + chunk
+        # a CR at the very end may be the first half of a CR LF
+        cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
+        head, self._rest = data[:cut], data[cut:]
+        lines = [self._line(part) for part in head.splitlines()]
+        if len(self._rest) > MAX_LINE_BYTES + 1:
+            self._overlong = True
+            self._rest = self._rest[-1:]
+        return lines
+
+    def _line(self, raw: bytes) -> tuple[int, str | None]:
+        self.number += 1
+        overlong, self._overlong = self._overlong or len(raw) > MAX_LINE_BYTES, False
+        if overlong:
+            return self.number, None
+        try:
+            return self.number, raw.decode()
+        except UnicodeDecodeError:
+            return self.number, None

@@ -1,0 +1,308 @@
+"""Lines to entries or faults: text, CSV with a header, NDJSON. Pure; one bad line never spoils the rest."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeVar
+
+import orjson
+
+from validator.blacklist.entry import (
+    DEFAULT_LIST,
+    MAX_NOTE_CHARS,
+    Cause,
+    Kind,
+    Rule,
+    RuleFault,
+    State,
+    address_rule,
+    list_name,
+    parse_rule,
+)
+from validator.blacklist.importing.columns import Column, armed, cause_of, column_of, date_of, delimiter_of, recognise
+
+MAX_RECORD_LINES: Final = 50
+"""A quoted cell that runs over more lines was never closed: a fault of its first line."""
+_ANGLE = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
+_SEPARATORS = re.compile(r"[,;\s]+")
+_ODD = re.compile(r"[,;\s<>\"'#]|mailto:", re.IGNORECASE)
+_TRUE = frozenset({"1", "true", "yes", "t", "y"})
+
+Classify = Callable[[str], Cause | None]
+"""Judges the text of a failure; None when it does not speak against the address (a sender's fault)."""
+
+
+class Format(StrEnum):
+    """What a file turned out to be."""
+
+    TEXT = "text"
+    """One or several values a line."""
+    CSV = "csv"
+    """A header, then records."""
+    NDJSON = "ndjson"
+    """A JSON object or string a line."""
+
+
+class Row(NamedTuple):
+    """One entry to be made."""
+
+    line: int
+    """Line it begins on, from 1."""
+    rule: Rule
+    """What it matches."""
+    list: str
+    """Named list."""
+    cause: Cause
+    """Why."""
+    state: State
+    """`active`, except in our own exports."""
+    source: str | None
+    """Where it first came from, in our own exports."""
+    note: str | None
+    """For people."""
+    created: datetime | None
+    """Since when."""
+    last_event: datetime | None
+    """The last failure behind it."""
+    expires: datetime | None
+    """When it stops blocking."""
+
+
+class Fault(NamedTuple):
+    """A line, or a value on it, that makes no entry."""
+
+    line: int
+    """Line it begins on, from 1."""
+    code: str
+    """Machine-readable."""
+    detail: str
+    """A sentence for people; never quotes the line."""
+
+
+NOT_THE_RECIPIENT: Final = "not_the_recipient"
+"""Code of a line whose failure does not speak against its address: left out on purpose, not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for every line that does not say otherwise."""
+
+    list: str = DEFAULT_LIST
+    """Named list."""
+    cause: Cause | None = None
+    """Overrules whatever the file says, when given."""
+    kind: Kind | None = None
+    """What values are; None: addresses, domains and networks are told apart."""
+    expires: datetime | None = None
+    """When entries stop blocking."""
+    note: str = ""
+    """For people."""
+    classify: Classify | None = None
+    """Judge of failure texts; None takes every line for a reason to block."""
+
+
+class Rows:
+    """Feed it numbered lines; it answers rows and faults in the order of the file."""
+
+    def __init__(self, defaults: Defaults) -> None:
+        self._defaults = defaults
+        self.format: Format | None = None
+        """Decided by the first line that is not blank."""
+        self._columns: Mapping[Column, int] = {}
+        self._delimiter = ","
+        self._open: list[tuple[int, str]] = []
+        self._plain = defaults.kind in {None, Kind.ADDRESS}
+
+    def feed(self, lines: list[tuple[int, str | None]]) -> Iterator[Row | Fault]:
+        """Rows and faults of these lines; a quoted cell that is still open waits for more."""
+        for number, text in lines:
+            if text is None:
+                yield from self._give_up_open(final=True)
+                yield Fault(number, "unreadable", "longer than 64 KiB, or not UTF-8 or UTF-16 text")
+            elif self.format is Format.TEXT or self.format is None:
+                yield from self._text(number, text)
+            elif self.format is Format.CSV:
+                yield from self._csv(number, text)
+            else:
+                yield from self._json(number, text)
+
+    def finish(self) -> Iterator[Row | Fault]:
+        """What was still waiting at the end."""
+        yield from self._give_up_open(final=True)
+
+    def _text(self, number: int, text: str) -> Iterator[Row | Fault]:
+        if self._plain and self.format is not None and _ODD.search(text) is None:
+            if text:
+                yield self._value(number, text)
+            return
+        line = text.strip()
+        if not line or line.startswith("#"):
+            return
+        if self.format is None and self._begins(line):
+            yield from self._json(number, text) if line.startswith("{") else ()
+            return
+        line, _, comment = line.partition(" #")
+        named = _ANGLE.findall(line)
+        tokens = named or [token for token in (_stripped(part) for part in _SEPARATORS.split(line)) if token]
+        addresses = [token for token in tokens if "@" in token]
+        note = comment.strip()
+        if len(addresses) == 1 and len(tokens) > 1 and not named and not note:
+            note = " ".join(token for token in tokens if token not in addresses)
+        for token in addresses or tokens:
+            yield self._value(number, token, note=note)
+
+    def _begins(self, line: str) -> bool:
+        """Decide what the file is; True when this line holds nothing else."""
+        if line.startswith("{"):
+            self.format = Format.NDJSON
+            return True
+        if line.lower().startswith("sep=") and len(line) <= 5:
+            return True
+        delimiter = delimiter_of(line)
+        if delimiter is None:
+            self.format = Format.TEXT
+            return False
+        self.format, self._delimiter = Format.CSV, delimiter
+        self._columns = recognise([cell.strip().strip('"') for cell in line.split(delimiter)]) or {}
+        return True
+
+    def _csv(self, number: int, text: str) -> Iterator[Row | Fault]:
+        if not self._open and '"' not in text:
+            if text.strip():
+                yield self._record(number, text.split(self._delimiter))
+            return
+        self._open.append((number, text))
+        record = "\n".join(part for _, part in self._open)
+        if record.count('"') % 2 == 0:
+            first = self._open[0][0]
+            self._open = []
+            try:
+                [cells] = csv.reader([record], delimiter=self._delimiter)
+            except (csv.Error, ValueError):
+                yield Fault(first, "csv", "a record that cannot be read")
+                return
+            yield self._record(first, cells)
+        elif len(self._open) >= MAX_RECORD_LINES:
+            yield from self._give_up_open(final=False)
+
+    def _give_up_open(self, *, final: bool) -> Iterator[Row | Fault]:
+        """A quote that was never closed costs its own line only: the lines after it are read again on their own."""
+        while self._open:
+            (first, _), *rest = self._open
+            self._open = []
+            yield Fault(first, "quote", "a quotation mark that is never closed")
+            for number, text in rest:
+                yield from self._csv(number, text)
+            if not final:
+                return
+
+    def _record(self, number: int, cells: list[str]) -> Row | Fault:
+        fields = {
+            column: armed(cells[position].strip())
+            for column, position in self._columns.items()
+            if position < len(cells) and cells[position].strip()
+        }
+        return self._fields(number, fields)
+
+    def _json(self, number: int, text: str) -> Iterator[Row | Fault]:
+        line = text.strip().removesuffix(",")
+        if not line:
+            return
+        try:
+            found = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            yield Fault(number, "json", "not a JSON object")
+            return
+        if isinstance(found, str):
+            yield self._value(number, _stripped(found))
+        elif isinstance(found, dict):
+            fields: dict[Column, str] = {}
+            for name, value in found.items():
+                column = column_of(name)
+                if column is not None and value not in (None, "") and not isinstance(value, list | dict):
+                    fields.setdefault(column, str(value).strip())
+            yield self._fields(number, fields)
+        else:
+            yield Fault(number, "json", "neither an object nor a string")
+
+    def _value(self, number: int, value: str, *, note: str = "") -> Row | Fault:
+        defaults = self._defaults
+        rule = address_rule(value) if self._plain and "@" in value[1:] else parse_rule(value, defaults.kind)
+        if isinstance(rule, RuleFault):
+            return Fault(number, rule.code, rule.message)
+        cause = defaults.cause or Cause.IMPORT
+        note = (note or defaults.note)[:MAX_NOTE_CHARS]
+        return Row(number, rule, defaults.list, cause, State.ACTIVE, None, note or None, None, None, defaults.expires)
+
+    def _fields(self, number: int, fields: Mapping[Column, str]) -> Row | Fault:
+        raw = fields.get(Column.VALUE)
+        if raw is None:
+            return Fault(number, "no_value", "no address in the column of addresses")
+        kind = _member(Kind, fields.get(Column.KIND, "")) or self._defaults.kind
+        named = _ANGLE.search(raw)
+        value = named.group(1) if named else _stripped(raw)
+        rule = parse_rule(value, kind, below=fields.get(Column.BELOW, "").lower() in _TRUE)
+        if isinstance(rule, RuleFault):
+            return Fault(number, rule.code, rule.message)
+        cause = self._cause(fields)
+        if cause is None:
+            return Fault(
+                number, NOT_THE_RECIPIENT, "the failure was the sender's, so it does not speak against anybody"
+            )
+        lists = list_name(fields[Column.LIST]) if Column.LIST in fields else self._defaults.list
+        if lists is None:
+            return Fault(number, "list", "the name of the list cannot be used")
+        expires = self._defaults.expires
+        if Column.EXPIRES in fields:
+            expires = date_of(fields[Column.EXPIRES])
+            if expires is None:
+                return Fault(number, "expires", "a time of expiry that cannot be read")
+        return Row(
+            number,
+            rule,
+            lists,
+            cause,
+            _member(State, fields.get(Column.STATE, "")) or State.ACTIVE,
+            fields.get(Column.SOURCE, "")[:MAX_NOTE_CHARS] or None if Column.STATE in fields else None,
+            self._note(fields),
+            date_of(fields[Column.CREATED]) if Column.CREATED in fields else None,
+            date_of(fields[Column.LAST_EVENT]) if Column.LAST_EVENT in fields else None,
+            expires,
+        )
+
+    def _note(self, fields: Mapping[Column, str]) -> str | None:
+        note = fields.get(Column.NOTE) or fields.get(Column.TEXT) or self._defaults.note
+        return note[:MAX_NOTE_CHARS].replace("\x00", "") or None
+
+    def _cause(self, fields: Mapping[Column, str]) -> Cause | None:
+        """The cause of a record; None when its failure text does not speak against the address."""
+        if self._defaults.cause is not None:
+            return self._defaults.cause
+        for column in (Column.CAUSE, Column.TEXT):
+            word = cause_of(fields[column]) if column in fields else None
+            if word is not None:
+                return word
+        text = " ".join(fields[column] for column in (Column.CODE, Column.TEXT) if column in fields)
+        if self._defaults.classify is not None and Column.TEXT in fields:
+            return self._defaults.classify(text)
+        return Cause.IMPORT
+
+
+def _stripped(token: str) -> str:
+    token = token.strip("\"'<>()[]")
+    return token[7:] if token[:7].lower() == "mailto:" else token
+
+
+_Word = TypeVar("_Word", Kind, State)
+
+
+def _member(values: type[_Word], word: str) -> _Word | None:
+    try:
+        return values(word.strip().lower())
+    except ValueError:
+        return None

@@ -1,0 +1,419 @@
+"""Imports as jobs: accepted when stored, entered block by block, continued after a crash, undone as one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import threading
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from validator.blacklist.entries import Clock, read_cursor, write_cursor
+from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind
+from validator.blacklist.guard import Guard
+from validator.blacklist.importing import Classify, Defaults
+from validator.blacklist.store.batches import (
+    Batch,
+    Operation,
+    Status,
+    batch_by_id,
+    batches,
+    claim_abandoned,
+    create,
+    faults,
+    finish,
+    is_abandoned,
+    set_batch,
+    store_chunk,
+)
+from validator.blacklist.store.link import bulk_link
+from validator.blacklist.store.loading import Counts, Link, Superseded
+from validator.blacklist.store.rows import erasure_secret
+from validator.blacklist.worker import CHUNK_BYTES, Importer, Job, Progress, Stopped, stored_chunks, undo
+from validator.database import Changed, Database, microseconds
+from validator.errors import Conflict, LimitExceeded, StorageUnavailable
+
+RECLAIM_S: Final = 5.0
+"""How often imports are looked for whose process is gone."""
+PIECE_BYTES: Final = 1_048_576
+"""Bytes of a body that are stored as one row before they are compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a file is to be entered."""
+
+    list: str = DEFAULT_LIST
+    """Named list, for lines that name none."""
+    cause: Cause | None = None
+    """Overrules whatever the file says, when given."""
+    kind: Kind | None = None
+    """What values are; None: told apart."""
+    expires: datetime | None = None
+    """When entries stop blocking, for lines that do not say."""
+    note: str = ""
+    """For people, for lines that have none."""
+    revive: bool = False
+    """Entries that were removed block again."""
+    replace: bool = False
+    """Cause and expiry of the file replace those of entries that are there."""
+    force: bool = False
+    """Also rules that would hit half the world."""
+    judge: bool = True
+    """Leave out failures that do not speak against their address, as far as a judge of texts is there."""
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready, as stored with the import."""
+        return {
+            "list": self.list,
+            "cause": self.cause,
+            "kind": self.kind,
+            "expires": None if self.expires is None else self.expires.isoformat(),
+            "note": self.note,
+            "revive": self.revive,
+            "replace": self.replace,
+            "force": self.force,
+            "judge": self.judge,
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> ImportOptions:
+        """What `document` gave."""
+        values = dict(document)
+        values["cause"] = values["cause"] and Cause(values["cause"])
+        values["kind"] = values["kind"] and Kind(values["kind"])
+        values["expires"] = values["expires"] and datetime.fromisoformat(values["expires"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """A line of an import that made no entry."""
+
+    line: int
+    """From 1."""
+    code: str
+    """Machine-readable."""
+    detail: str
+    """A sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an import would do."""
+
+    counts: Counts
+    """What it would come to."""
+    faults: tuple[LineFault, ...]
+    """The first lines that would make no entry."""
+
+
+class Imports:
+    """Imports of this process and the reports of all."""
+
+    def __init__(self, database: Database, guard: Guard, clock: Clock, classify: Classify | None = None) -> None:
+        self._database = database
+        self._guard = guard
+        self._clock = clock
+        self._classify = classify
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._one_at_a_time = asyncio.Semaphore(1)
+        self._stop = threading.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Continue what a process that is gone has left behind, now and from time to time."""
+        self._keeper = asyncio.create_task(self._keep(), name="blacklist-imports")
+
+    async def aclose(self) -> None:
+        """Stop at the next block; what is not finished is continued by the next process."""
+        self._stop.set()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    async def _keep(self) -> None:
+        while True:
+            with contextlib.suppress(StorageUnavailable):
+                async with self._database.transaction() as conn:
+                    claimed = await claim_abandoned(conn, owner=self._owner, now=self._clock())
+                for batch in claimed:
+                    self._begin(batch)
+            await asyncio.sleep(RECLAIM_S)
+
+    async def accept(
+        self, body: AsyncIterator[bytes], options: ImportOptions, *, name: str, actor: str, max_bytes: int
+    ) -> Batch:
+        """Store a body and begin to enter it. When this returns, the import survives the process.
+
+        Raises `LimitExceeded` for a body over *max_bytes*; nothing of it is kept then.
+        """
+        async with self._database.transaction() as conn:
+            identifier = await create(
+                conn,
+                Operation.IMPORT,
+                Status.RECEIVING,
+                name=name,
+                actor=actor,
+                options=options.document(),
+                now=self._clock(),
+                owner=self._owner,
+            )
+        try:
+            size = await self._receive(identifier, body, max_bytes)
+        except BaseException:
+            with contextlib.suppress(StorageUnavailable):
+                async with self._database.transaction() as conn:
+                    await finish(conn, identifier, Status.FAILED, now=self._clock(), error="its body did not arrive")
+            raise
+        async with self._database.transaction() as conn:
+            await set_batch(conn, identifier, status=Status.RUNNING, bytes_total=size, heartbeat=self._clock())
+        batch = await self.get(identifier)
+        self._begin(batch)
+        return batch
+
+    async def _receive(self, identifier: str, body: AsyncIterator[bytes], max_bytes: int) -> int:
+        size, place, piece = 0, 0, bytearray()
+
+        async def put() -> None:
+            nonlocal place, piece
+            data = await asyncio.to_thread(zlib.compress, bytes(piece), 1)
+            async with self._database.transaction() as conn:
+                await store_chunk(conn, identifier, place, data)
+                await set_batch(conn, identifier, heartbeat=self._clock())
+            place, piece = place + 1, bytearray()
+
+        async for part in body:
+            size += len(part)
+            if size > max_bytes:
+                raise LimitExceeded(f"a body of more than {max_bytes} bytes")
+            piece += part
+            if len(piece) >= PIECE_BYTES:
+                await put()
+        await put()
+        return size
+
+    async def wait(self, identifier: str, *, timeout_s: float) -> Batch:
+        """The report of an import or undo of this process, when it is finished or *timeout_s* is over."""
+        task = self._tasks.get(identifier)
+        if task is not None:
+            await asyncio.wait({task}, timeout=timeout_s)
+        return await self.get(identifier)
+
+    async def get(self, identifier: str) -> Batch:
+        """The report of one import or bulk removal; raises `NotFound`."""
+        async with self._database.reading() as conn:
+            return await batch_by_id(conn, identifier)
+
+    async def page(self, *, limit: int, cursor: str | None = None) -> tuple[list[Batch], str | None]:
+        """Imports, newest first, and the cursor of the next page."""
+        async with self._database.reading() as conn:
+            found = await batches(conn, Operation.IMPORT, limit=limit + 1, below=read_cursor(cursor))
+        return found[:limit], write_cursor(found[limit - 1].id) if len(found) > limit else None
+
+    async def faults(
+        self, identifier: str, *, limit: int, cursor: str | None = None
+    ) -> tuple[list[LineFault], str | None]:
+        """Lines that made no entry, in the order of the file, and the cursor of the next page."""
+        async with self._database.reading() as conn:
+            await batch_by_id(conn, identifier)
+            found = await faults(conn, identifier, limit=limit + 1, above=read_cursor(cursor) or 0)
+        shown = [LineFault(line, code, detail) for _, line, code, detail in found[:limit]]
+        return shown, write_cursor(str(found[limit - 1][0])) if len(found) > limit else None
+
+    async def rehearse(self, chunks: Iterable[bytes], options: ImportOptions) -> Rehearsal:
+        """What entering these bytes would do; changes nothing."""
+        job = await self._job(0, "", options)
+
+        def work() -> Rehearsal:
+            with self._link() as link:
+                importer = self._importer(link, job)
+                counts = importer.run(chunks, progress=_ignore)
+                return Rehearsal(counts, tuple(LineFault(*fault) for fault in importer.first_faults))
+
+        return await asyncio.to_thread(work)
+
+    async def run_file(
+        self,
+        chunks: Iterable[bytes],
+        options: ImportOptions,
+        *,
+        name: str,
+        actor: str,
+        size: int | None = None,
+        digest: str | None = None,
+        going_on: str | None = None,
+        progress: Progress | None = None,
+    ) -> Batch:
+        """Enter a file that this process can read again, without storing its body first.
+
+        *going_on* is the import that an earlier process began with the same file (same *digest*) and did not finish.
+        Raises `Conflict` when that import is somebody's, finished, or of another file.
+        """
+        async with self._database.transaction() as conn:
+            if going_on is None:
+                identifier = await create(
+                    conn,
+                    Operation.IMPORT,
+                    Status.RUNNING,
+                    name=name,
+                    actor=actor,
+                    options=options.document(),
+                    now=self._clock(),
+                    owner=self._owner,
+                    bytes_total=size,
+                    digest=digest,
+                )
+            else:
+                identifier = going_on
+                old = await batch_by_id(conn, identifier, lock=True)
+                if old.operation is not Operation.IMPORT or old.status is not Status.RUNNING:
+                    raise Conflict("only an import that was interrupted can be continued")
+                if old.digest != digest:
+                    raise Conflict("this is not the file that the import began with")
+                await set_batch(conn, identifier, owner=self._owner, heartbeat=self._clock())
+        await self._enter(await self.get(identifier), chunks, progress or _ignore)
+        return await self.get(identifier)
+
+    async def undo(self, identifier: str, *, actor: str) -> Batch:
+        """Begin to undo an import or bulk removal; `wait` for the end. Undoing twice is undoing once.
+
+        Entries that somebody changed since stay as they are. Raises `NotFound`.
+        """
+        async with self._database.transaction() as conn:
+            batch = await batch_by_id(conn, identifier, lock=True)
+            if batch.status is Status.UNDONE:
+                return batch
+            mine = identifier in self._tasks and batch.status is Status.UNDOING
+            if batch.status is Status.RECEIVING and not is_abandoned(batch, self._clock()):
+                raise Conflict("the body of this import is still arriving")
+            if not mine:
+                values = {"status": Status.UNDOING, "owner": self._owner, "heartbeat": self._clock()}
+                await set_batch(conn, identifier, **values, undone_by=actor)
+        batch = await self.get(identifier)
+        if not mine:
+            self._begin(batch)
+        return batch
+
+    def _begin(self, batch: Batch) -> None:
+        """Work on a batch that is this process's own, behind whatever it works on already."""
+        before = self._tasks.get(batch.id)
+        task = asyncio.create_task(self._work(batch, before), name=f"blacklist-batch-{batch.id}")
+        self._tasks[batch.id] = task
+        task.add_done_callback(lambda done: self._tasks.pop(batch.id) if self._tasks.get(batch.id) is done else None)
+
+    async def _work(self, batch: Batch, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        with contextlib.suppress(StorageUnavailable):  # the keeper finds it again when the store is back
+            async with self._one_at_a_time:
+                if batch.status is Status.UNDOING:
+                    await self._undo(batch)
+                else:
+                    await self._enter(batch, None, _ignore)
+
+    async def _enter(self, batch: Batch, chunks: Iterable[bytes] | None, progress: Progress) -> None:
+        """Enter what is not entered yet: from *chunks*, or from the stored body."""
+        job = await self._job(int(batch.id), batch.actor, ImportOptions.of(batch.options))
+        done = Counts(**batch.counts) if batch.counts else None
+
+        def work() -> Counts:
+            with self._link() as link:
+                body = stored_chunks(link, int(batch.id)) if chunks is None else chunks
+                importer = self._importer(link, job)
+                return importer.run(body, after_line=batch.lines_done, done=done, progress=progress)
+
+        if await self._in_thread(batch, work):
+            async with self._database.transaction() as conn:
+                if (await batch_by_id(conn, batch.id, lock=True)).owner == self._owner:
+                    await finish(conn, batch.id, Status.DONE, now=self._clock())
+        await self._database.committed(frozenset({Changed.RULES}))
+
+    async def _undo(self, batch: Batch) -> None:
+        actor = batch.undone_by or batch.actor
+
+        def work() -> None:
+            with self._link() as link:
+                undo(link, int(batch.id), owner=self._owner, actor=actor, clock=self._ticks, stop=self._stop)
+
+        if await self._in_thread(batch, work):
+            async with self._database.transaction() as conn:
+                await finish(conn, batch.id, Status.UNDONE, now=batch.finished or self._clock(), undone=self._clock())
+        await self._database.committed(frozenset({Changed.RULES}))
+
+    async def _in_thread(self, batch: Batch, work: Callable[[], object]) -> bool:
+        """Whether *work* came to its end. A bug in it gives the import up, so that nobody tries it for ever."""
+        task = asyncio.ensure_future(asyncio.to_thread(work))
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            self._stop.set()
+            await asyncio.wait({task})
+            raise
+        failure = task.exception()
+        match failure:
+            case None:
+                return True
+            case Superseded():
+                return False
+            case Stopped():
+                async with self._database.transaction() as conn:
+                    await set_batch(conn, batch.id, heartbeat=None)
+                return False
+            case StorageUnavailable():
+                raise failure
+            case _:
+                async with self._database.transaction() as conn:
+                    await finish(conn, batch.id, Status.FAILED, now=self._clock(), error=type(failure).__name__)
+                raise failure
+
+    async def _job(self, batch: int, actor: str, options: ImportOptions) -> Job:
+        async with self._database.reading() as conn:
+            secret = await erasure_secret(conn)
+        defaults = Defaults(
+            list=options.list,
+            cause=options.cause,
+            kind=options.kind,
+            expires=options.expires,
+            note=options.note,
+            classify=self._classify if options.judge else None,
+        )
+        job = Job(batch, self._owner, actor, defaults, secret=secret)
+        return replace(job, revive=options.revive, replace=options.replace, force=options.force)
+
+    def _importer(self, link: Link, job: Job) -> Importer:
+        return Importer(link, self._guard, job, clock=self._ticks, stop=self._stop)
+
+    def _ticks(self) -> int:
+        return microseconds(self._clock())
+
+    @contextmanager
+    def _link(self) -> Iterator[Link]:
+        link = bulk_link(self._database)
+        try:
+            yield link
+        finally:
+            link.close()
+
+
+def file_chunks(path: Path) -> Iterator[bytes]:
+    """A file piece by piece."""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _ignore(_counts: Counts, _bytes: int) -> None:
+    """Nobody watches."""

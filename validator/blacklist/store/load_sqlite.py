@@ -1,0 +1,87 @@
+"""Bulk load on SQLite: `executemany` into a temporary table, which takes no lock that others wait for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from validator.blacklist.store.loading import STAGE_COLUMNS, Staged
+from validator.errors import StorageUnavailable
+
+_FILL = f"INSERT INTO stage VALUES ({', '.join('?' * len(STAGE_COLUMNS))})"  # noqa: S608
+
+
+class SqliteLink:
+    """`Link` on a SQLite file."""
+
+    def __init__(self, path: Path, *, timeout_s: float) -> None:
+        """Open the file; raises `StorageUnavailable`."""
+        with translated():
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=timeout_s)
+            for statement in (
+                "PRAGMA synchronous = FULL",
+                "PRAGMA cache_size = -32768",
+                f"CREATE TEMP TABLE stage ({', '.join(STAGE_COLUMNS)}, PRIMARY KEY (kind, key, list_id)) WITHOUT ROWID",
+                "CREATE TEMP TABLE plan (entry_id INTEGER PRIMARY KEY, action, heavier)",
+                "CREATE TEMP TABLE seen (kind, key, list_id, PRIMARY KEY (kind, key, list_id)) WITHOUT ROWID",
+            ):
+                self._connection.execute(statement)
+
+    def run(self, statement: str, values: Mapping[str, object] | None = None) -> int:
+        """See `Link.run`."""
+        return self._connection.execute(statement, dict(values or {})).rowcount
+
+    def run_many(self, statement: str, values: Sequence[Mapping[str, object]]) -> None:
+        """See `Link.run_many`."""
+        self._connection.executemany(statement, values)
+
+    def rows(self, statement: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
+        """See `Link.rows`."""
+        with translated():
+            return self._connection.execute(statement, dict(values or {})).fetchall()
+
+    def stage(self, rows: Sequence[Staged]) -> None:
+        """See `Link.stage`."""
+        with translated(), self._within("BEGIN"):
+            self._connection.execute("DELETE FROM stage")
+            self._connection.execute("DELETE FROM plan")
+            self._connection.executemany(_FILL, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See `Link.transaction`."""
+        with translated(), self._within("BEGIN IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def _within(self, begin: str) -> Iterator[None]:
+        self._connection.execute(begin)
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def locking(self, alias: str) -> str:  # noqa: ARG002
+        """See `Link.locking`: the transaction has the whole file already."""
+        return ""
+
+    def close(self) -> None:
+        """See `Link.close`."""
+        self._connection.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Foreign errors as ours; a wrong statement stays what it is."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+        raise
+    except sqlite3.Error as error:
+        raise StorageUnavailable(f"the store cannot be used now ({type(error).__name__})") from error

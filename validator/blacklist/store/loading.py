@@ -1,0 +1,359 @@
+"""Bulk load and undo, block by block: a staging table, one sorted upsert, one commit with the progress in it.
+
+The statements are the same on both databases; how rows reach the staging table is in a file per dialect. All of it is
+synchronous and runs in a thread of its own, on a connection of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from validator.blacklist.entry import Cause, outweighs
+from validator.blacklist.store.tables import ActionCode, CauseCode, StateCode
+
+BLOCK_ROWS: Final = 50_000
+"""Entries per transaction: other writers wait for one block at most."""
+
+Staged = tuple[Any, ...]
+"""kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, erased_key."""
+
+STAGE_COLUMNS: Final = (
+    "kind", "key", "list_id", "value", "below", "cause", "state", "source", "note", "created", "last_event", "expires",
+    "erased_key",
+)  # fmt: skip
+_KEPT = ("below", "cause", "state", "source", "note", "actor", "created", "last_event", "expires", "batch_id")
+_ADDED, _CHANGED, _FOUND, _REVIVED = (
+    int(ActionCode.ADDED),
+    int(ActionCode.CHANGED),
+    int(ActionCode.FOUND_AGAIN),
+    int(ActionCode.REVIVED),
+)
+_UNDONE = int(StateCode.UNDONE)
+
+
+def _weight(column: str) -> str:
+    """Causes by weight as an SQL expression, from the one rule in `entry.outweighs`."""
+    weights = {cause: sum(outweighs(cause, other) for other in Cause) for cause in Cause}
+    cases = " ".join(f"WHEN {int(CauseCode[cause.name])} THEN {weight}" for cause, weight in weights.items())
+    return f"CASE {column} {cases} END"
+
+
+_SAME = "e.kind = s.kind AND e.key = s.key AND e.list_id = s.list_id"
+_HEAVIER = (
+    "(e.expires IS NOT NULL AND e.expires <= :now)"
+    f" OR {_weight('s.cause')} > {_weight('e.cause')}"
+    " OR (s.cause = e.cause AND e.expires IS NOT NULL AND (s.expires IS NULL OR s.expires > e.expires))"
+    " OR (:replace = 1 AND (s.cause <> e.cause OR s.expires IS DISTINCT FROM e.expires))"
+)
+_SEEN_ERASED = (
+    "UPDATE stage SET key = erased_key, value = NULL WHERE erased_key IS NOT NULL AND EXISTS (SELECT 1 FROM"
+    " blacklist_entry e WHERE e.kind = stage.kind AND e.key = stage.erased_key AND e.list_id = stage.list_id)"
+)
+_PLAN = f"""
+INSERT INTO plan (entry_id, action, heavier)
+SELECT e.id,
+       CASE WHEN s.state >= 2 THEN 0
+            WHEN e.state = {_UNDONE} THEN {_ADDED}
+            WHEN e.state = 2 THEN CASE WHEN :revive = 1 THEN {_REVIVED} ELSE 0 END
+            WHEN e.state = 1 AND s.state = 0 THEN {_FOUND}
+            WHEN ({_HEAVIER}) OR s.last_event > COALESCE(e.last_event, -1) OR (s.below AND NOT e.below) THEN {_CHANGED}
+            ELSE 0 END,
+       CASE WHEN e.state < 2 AND ({_HEAVIER}) THEN 1 ELSE 0 END
+  FROM stage s JOIN blacklist_entry e ON {_SAME}"""  # noqa: S608
+_REMEMBER_EXPIRY = """
+INSERT INTO blacklist_history (entry_id, at, actor, action, revision)
+SELECT e.id, e.expires, 'validator', 8, e.revision FROM plan p JOIN blacklist_entry e ON e.id = p.entry_id
+ WHERE p.action > 0 AND e.state < 2 AND e.expires <= :now"""
+_REMEMBER = f"""
+INSERT INTO blacklist_history
+       (entry_id, at, actor, action, batch_id, revision, {", ".join(f"was_{name}" for name in _KEPT)}, was_revision)
+SELECT e.id, :now, :actor, p.action, :batch, e.revision + 1, {", ".join(f"e.{name}" for name in _KEPT)}, e.revision
+  FROM plan p JOIN blacklist_entry e ON e.id = p.entry_id WHERE p.action > 0 ORDER BY e.id"""  # noqa: S608
+_RENEW = f"""
+UPDATE blacklist_entry AS e
+   SET value = s.value, below = s.below, cause = s.cause, state = s.state, source = s.source, note = s.note,
+       actor = NULL, created = s.created, last_event = s.last_event, expires = s.expires, batch_id = :batch,
+       revision = e.revision + 1
+  FROM plan p, stage s
+ WHERE e.id = p.entry_id AND p.action IN ({_ADDED}, {_REVIVED}) AND {_SAME}"""  # noqa: S608
+_ADD_TO = f"""
+UPDATE blacklist_entry AS e
+   SET state = CASE WHEN s.state = 0 THEN 0 ELSE e.state END,
+       cause = CASE WHEN p.heavier = 1 THEN s.cause ELSE e.cause END,
+       expires = CASE WHEN p.heavier = 1 THEN s.expires ELSE e.expires END,
+       note = CASE WHEN p.heavier = 1 THEN COALESCE(s.note, e.note) ELSE e.note END,
+       source = CASE WHEN p.heavier = 1 THEN COALESCE(s.source, :source) ELSE e.source END,
+       last_event = CASE WHEN s.last_event > COALESCE(e.last_event, -1) THEN s.last_event ELSE e.last_event END,
+       below = (e.below OR s.below), revision = e.revision + 1
+  FROM plan p, stage s
+ WHERE e.id = p.entry_id AND p.action IN ({_CHANGED}, {_FOUND}) AND {_SAME}"""  # noqa: S608
+_ENTER = """
+INSERT INTO blacklist_entry (kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires,
+                             batch_id, revision)
+SELECT kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, :batch, 0
+  FROM stage WHERE NOT EXISTS (SELECT 1 FROM blacklist_entry e WHERE e.kind = stage.kind AND e.key = stage.key
+                               AND e.list_id = stage.list_id)
+ ORDER BY kind, key, list_id ON CONFLICT DO NOTHING"""
+_COUNT_PLAN = """
+SELECT p.action, e.state, CASE WHEN e.batch_id = :batch AND e.revision = 0 THEN 1 ELSE 0 END, COUNT(*)
+  FROM plan p JOIN blacklist_entry e ON e.id = p.entry_id GROUP BY 1, 2, 3"""
+_OWNER = "SELECT b.status, b.owner FROM blacklist_batch b WHERE b.id = :batch"
+_PROGRESS = """
+UPDATE blacklist_batch SET lines_done = :lines, bytes_done = :bytes, counts = :counts, heartbeat = :now
+ WHERE id = :batch AND status = 'running' AND owner = :owner"""
+_FAULT = "INSERT INTO blacklist_fault (batch_id, line, code, detail) VALUES (:batch, :line, :code, :detail)"
+
+
+class Link(Protocol):
+    """A synchronous connection of one dialect, with the temporary tables `stage`, `plan` and `seen`."""
+
+    def run(self, statement: str, values: Mapping[str, object] | None = None) -> int:
+        """Run one statement with `:name` parameters; answers the number of rows."""
+
+    def run_many(self, statement: str, values: Sequence[Mapping[str, object]]) -> None:
+        """Run one statement for each set of parameters."""
+
+    def rows(self, statement: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of one query."""
+
+    def stage(self, rows: Sequence[Staged]) -> None:
+        """Fill `stage` with these rows, whose keys are all different; empties `stage` and `plan` first."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit at the end, roll back when the body raises; foreign errors become `StorageUnavailable`."""
+
+    def locking(self, alias: str) -> str:
+        """What to append to a SELECT that must keep other writers from the rows of *alias*."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What an import has come to so far."""
+
+    lines: int = 0
+    """Lines read."""
+    added: int = 0
+    """Entries that were not there."""
+    changed: int = 0
+    """Entries whose cause, expiry or last event changed."""
+    found_again: int = 0
+    """Archived entries that are seen again."""
+    revived: int = 0
+    """Removed entries that block again."""
+    unchanged: int = 0
+    """Entries that were there already."""
+    kept_removed: int = 0
+    """Removed entries that stay removed."""
+    duplicates: int = 0
+    """Values that stood in the file before."""
+    faults: int = 0
+    """Lines or values that make no entry."""
+    left_out: int = 0
+    """Failures that do not speak against their address."""
+
+    def add(self, other: Counts) -> None:
+        """Add *other*, except `lines`, which is absolute."""
+        for name in self.__slots__:
+            if name != "lines":
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def document(self) -> dict[str, int]:
+        """JSON-ready."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class Block:
+    """Some lines of an import, to be entered in one transaction."""
+
+    rows: dict[tuple[int, str, str], Staged] = field(default_factory=dict)
+    """Staged rows by kind, key and list name; `list_id` is filled in later."""
+    faults: list[tuple[int, str, str]] = field(default_factory=list)
+    """Line, code and sentence."""
+    counts: Counts = field(default_factory=Counts)
+    """What is known without the store: faults, duplicates, left out."""
+    widths: set[tuple[int, int]] = field(default_factory=set)
+    """Prefix lengths of its networks."""
+    rules: bool = False
+    """It holds something else than addresses."""
+    lines: int = 0
+    """Last line it covers."""
+    bytes: int = 0
+    """Bytes read when it was closed."""
+
+
+class Superseded(Exception):
+    """The import is not this process's to continue any more."""
+
+
+def list_ids(link: Link, names: Sequence[str], *, now: int, actor: str) -> dict[str, int]:
+    """Numbers of the named lists, made where they are not there."""
+    found = {}
+    for name in names:
+        row = {"name": name, "actor": actor, "now": now}
+        link.run(
+            "INSERT INTO blacklist_list (name, note, actor, created) VALUES (:name, '', :actor, :now)"
+            " ON CONFLICT DO NOTHING",
+            row,
+        )
+        found[name] = int(link.rows("SELECT id FROM blacklist_list WHERE name = :name", {"name": name})[0][0])
+    return found
+
+
+def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], encode: Any) -> None:
+    """Enter one block and its progress in one transaction; *total* is brought up to date with it.
+
+    *values* holds batch, owner, actor, source, now, revive and replace. Raises `Superseded` and `StorageUnavailable`.
+    """
+    now, actor = int(str(values["now"])), str(values["actor"])
+    names = sorted({name for _, _, name in block.rows})
+    with link.transaction():
+        ids = list_ids(link, names, now=now, actor=actor)
+    link.stage([(row[0], row[1], ids[key[2]], *row[3:]) for key, row in sorted(block.rows.items())])
+    counts = Counts(**block.counts.document())
+    with link.transaction():
+        # first the row that every other worker on this import needs as well: the transactions cannot overlap
+        state = link.rows(_OWNER + link.locking("b"), {"batch": values["batch"]})
+        if not state or state[0] != ("running", values["owner"]):
+            raise Superseded
+        if any(row[12] is not None for row in block.rows.values()):
+            link.run(_SEEN_ERASED)
+        _plan(link, values, counts)
+        link.run(_REMEMBER_EXPIRY, values)
+        link.run(_REMEMBER, values)
+        link.run(_RENEW, values)
+        link.run(_ADD_TO, values)
+        counts.added += link.run(_ENTER, values)
+        _write_rules(link, block)
+        faults = [{"batch": values["batch"], "line": n, "code": c, "detail": d} for n, c, d in block.faults]
+        if faults:
+            link.run_many(_FAULT, faults)
+        after = Counts(**total.document())
+        after.add(counts)
+        after.lines = block.lines
+        progress = {"lines": block.lines, "bytes": block.bytes, "counts": encode(after.document())}
+        if link.run(_PROGRESS, {**values, **progress}) != 1:
+            raise Superseded
+    total.add(counts)
+    total.lines = block.lines
+
+
+def _plan(link: Link, values: Mapping[str, object], counts: Counts) -> None:
+    link.run(_PLAN + link.locking("e"), values)
+    for action, state, own, number in link.rows(_COUNT_PLAN, values):
+        if action == _ADDED:
+            counts.added += number
+        elif action == _CHANGED:
+            counts.changed += number
+        elif action == _FOUND:
+            counts.found_again += number
+        elif action == _REVIVED:
+            counts.revived += number
+        elif own:
+            counts.duplicates += number
+        elif state == int(StateCode.REMOVED):
+            counts.kept_removed += number
+        else:
+            counts.unchanged += number
+
+
+def _write_rules(link: Link, block: Block) -> None:
+    for version, width in sorted(block.widths):
+        link.run(
+            "INSERT INTO blacklist_width (version, width) VALUES (:version, :width) ON CONFLICT DO NOTHING",
+            {"version": version, "width": width},
+        )
+    if block.rules:
+        link.run("UPDATE blacklist_meta SET rules_version = rules_version + 1")
+
+
+def rehearse(link: Link, block: Block, total: Counts, values: Mapping[str, object]) -> None:
+    """Count what `load` would do, changing nothing; what earlier blocks held is remembered in `seen`."""
+    counts = Counts(**block.counts.document())
+    known = dict(link.rows("SELECT name, id FROM blacklist_list"))
+    strangers = {name: -1 - place for place, name in enumerate(sorted({key[2] for key in block.rows} - known.keys()))}
+    ids = known | strangers
+    link.stage([(row[0], row[1], ids[key[2]], *row[3:]) for key, row in sorted(block.rows.items())])
+    with link.transaction():
+        if any(row[12] is not None for row in block.rows.values()):
+            link.run(_SEEN_ERASED)
+        fresh = link.run("INSERT INTO seen SELECT kind, key, list_id FROM stage WHERE 1 = 1 ON CONFLICT DO NOTHING")
+        counts.duplicates += len(block.rows) - fresh
+        _plan(link, values, counts)
+        [(matched,)] = link.rows("SELECT COUNT(*) FROM plan")
+    counts.added += max(0, fresh - matched)
+    total.add(counts)
+    total.lines = block.lines
+
+
+_CHANGES = f"""
+SELECT id FROM blacklist_history WHERE batch_id = :batch AND id < :high AND was_revision IS NOT NULL
+ ORDER BY id DESC LIMIT {BLOCK_ROWS}"""  # noqa: S608
+_ADDITIONS = f"""
+SELECT id FROM blacklist_entry WHERE batch_id = :batch AND id > :above ORDER BY id LIMIT {BLOCK_ROWS}"""  # noqa: S608
+_UNDO_ADDITIONS = f"""
+UPDATE blacklist_entry SET state = {_UNDONE}
+ WHERE batch_id = :batch AND id > :above AND id <= :last AND revision = 0"""  # noqa: S608
+_UNDO_REMEMBER = f"""
+INSERT INTO blacklist_history
+       (entry_id, at, actor, action, revision, {", ".join(f"was_{name}" for name in _KEPT)}, was_revision)
+SELECT e.id, :now, :actor, 11, h.was_revision, {", ".join(f"e.{name}" for name in _KEPT)}, e.revision
+  FROM blacklist_history h JOIN blacklist_entry e ON e.id = h.entry_id AND e.revision = h.revision
+ WHERE h.batch_id = :batch AND h.id > :low AND h.id < :high AND h.was_revision IS NOT NULL"""  # noqa: S608
+_UNDO_CHANGES = f"""
+UPDATE blacklist_entry AS e
+   SET {", ".join(f"{name} = h.was_{name}" for name in _KEPT)}, revision = h.was_revision
+  FROM blacklist_history h
+ WHERE h.batch_id = :batch AND h.id > :low AND h.id < :high AND h.was_revision IS NOT NULL
+   AND e.id = h.entry_id AND e.revision = h.revision"""  # noqa: S608
+
+
+def undo_changes(link: Link, values: Mapping[str, object], high: int) -> int | None:
+    """Give up to a block of entries back what they were before a batch, latest change first.
+
+    *high* is a row of the history, only older ones are looked at; answers the next *high*, None at the end. An entry
+    that was changed since by somebody else is left alone. To be called in a transaction.
+    """
+    page = link.rows(_CHANGES, {**values, "high": high})
+    if not page:
+        return None
+    low = page[-1][0] - 1
+    bounds = {**values, "high": high, "low": low}
+    while True:  # an entry that the batch changed twice takes two rounds
+        link.run(_UNDO_REMEMBER, bounds)
+        if not link.run(_UNDO_CHANGES, bounds):
+            return int(low) + 1
+
+
+def undo_additions(link: Link, values: Mapping[str, object], above: int) -> int | None:
+    """Make up to a block of entries that a batch entered as if they had never been there.
+
+    Answers the row to go on after, None at the end. To be called in a transaction.
+    """
+    page = link.rows(_ADDITIONS, {**values, "above": above})
+    if not page:
+        return None
+    last = int(page[-1][0])
+    link.run(_UNDO_ADDITIONS, {**values, "above": above, "last": last})
+    return last
+
+
+def chunks_of(link: Link, batch_id: int) -> Iterator[bytes]:
+    """The stored body of an import, piece by piece, still compressed."""
+    number = -1
+    while True:
+        rows = link.rows(
+            "SELECT number, data FROM blacklist_chunk WHERE batch_id = :batch AND number > :number"
+            " ORDER BY number LIMIT 1",
+            {"batch": batch_id, "number": number},
+        )
+        if not rows:
+            return
+        number, data = rows[0]
+        yield bytes(data)

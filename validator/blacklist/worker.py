@@ -1,0 +1,230 @@
+"""The work of an import, from bytes to committed blocks, and of an undo. Synchronous: runs in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from validator.blacklist.entry import Kind, erased_key
+from validator.blacklist.guard import Guard
+from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Reader, Row
+from validator.blacklist.store.loading import (
+    BLOCK_ROWS,
+    Block,
+    Counts,
+    Link,
+    Superseded,
+    chunks_of,
+    load,
+    rehearse,
+    undo_additions,
+    undo_changes,
+)
+from validator.blacklist.store.tables import CauseCode, KindCode, StateCode
+from validator.database import microseconds
+
+MAX_FAULTS: Final = 10_000
+"""Faults of one import that are kept with line and cause; further ones are only counted."""
+CHUNK_BYTES: Final = 262_144
+"""Bytes read at a time."""
+
+_KINDS = {kind: int(KindCode[kind.name]) for kind in Kind}
+_CAUSES = {code.name: int(code) for code in CauseCode}
+_STATES = {code.name: int(code) for code in StateCode}
+_MOST_ITEMS = 4 * BLOCK_ROWS
+_FIRST = 2**62
+_CURSOR = "SELECT b.status, b.owner, b.undo_cursor FROM blacklist_batch b WHERE b.id = :batch"
+
+Clock = Callable[[], int]
+"""Now, as microseconds since 1970."""
+Progress = Callable[[Counts, int], None]
+"""Told after each block: the counts so far and the bytes read."""
+
+
+class Stopped(Exception):
+    """The process is about to end; what is committed stays, the rest is continued later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an import is to do, besides the file itself."""
+
+    batch: int
+    """Its row; 0 for a dry run."""
+    owner: str
+    """The process that works on it."""
+    actor: str
+    """Who started it."""
+    defaults: Defaults
+    """What holds for lines that do not say otherwise."""
+    revive: bool = False
+    """Entries that were removed block again."""
+    replace: bool = False
+    """Cause and expiry of the file replace those of entries that are there."""
+    force: bool = False
+    """Also rules that would hit half the world."""
+    secret: bytes | None = None
+    """Key of erased addresses' hashes, when something was erased."""
+
+
+class Importer:
+    """Enters one file, block by block; each block is committed together with how far it goes."""
+
+    def __init__(self, link: Link, guard: Guard, job: Job, *, clock: Clock, stop: threading.Event) -> None:
+        self._link = link
+        self._guard = guard
+        self._job = job
+        self._clock = clock
+        self._stop = stop
+        self._reader = Reader(job.defaults)
+        self._block = Block()
+        self._items = 0
+        self._faults_kept = 0
+        self._bytes = 0
+        self.counts = Counts()
+        """What is committed so far."""
+        self.first_faults: list[tuple[int, str, str]] = []
+        """In a dry run: the faults, as far as they are kept."""
+
+    def run(
+        self, chunks: Iterable[bytes], *, after_line: int = 0, done: Counts | None = None, progress: Progress
+    ) -> Counts:
+        """Enter what follows line *after_line*, where an interrupted run had come to with the counts *done*.
+
+        Raises `Stopped`, `Superseded` and `StorageUnavailable`; the blocks before stay.
+        """
+        if done is not None:
+            self.counts = done
+            self._faults_kept = min(MAX_FAULTS, done.faults + done.left_out)
+        line = after_line
+        for item in self._items_of(chunks):
+            if item.line <= after_line:
+                continue
+            full = len(self._block.rows) >= BLOCK_ROWS or self._items >= _MOST_ITEMS
+            if full and item.line != line:
+                self._commit(line, progress)
+            line = item.line
+            self._items += 1
+            if isinstance(item, Fault):
+                self._fault(item)
+            else:
+                self._row(item)
+        self._commit(self._reader.lines, progress)
+        return self.counts
+
+    def _items_of(self, chunks: Iterable[bytes]) -> Iterator[Row | Fault]:
+        for chunk in chunks:
+            if self._stop.is_set():
+                raise Stopped
+            self._bytes += len(chunk)
+            yield from self._reader.feed(chunk)
+        yield from self._reader.finish()
+
+    def _fault(self, fault: Fault) -> None:
+        if fault.code == NOT_THE_RECIPIENT:
+            self._block.counts.left_out += 1
+        else:
+            self._block.counts.faults += 1
+        if self._faults_kept < MAX_FAULTS:
+            self._faults_kept += 1
+            self._block.faults.append((fault.line, fault.code, fault.detail))
+
+    def _row(self, row: Row) -> None:
+        rule, job = row.rule, self._job
+        plain = rule.kind is Kind.ADDRESS
+        if not plain and not job.force:
+            reach = self._guard.reach(rule)
+            if reach.refused:
+                self._fault(Fault(row.line, "too_wide", f"{reach.sentence}; `force` enters it all the same"))
+                return
+        key = (_KINDS[rule.kind], rule.key, row.list)
+        if key in self._block.rows:
+            self._block.counts.duplicates += 1
+            return
+        if not plain:
+            self._block.rules = True
+            if rule.kind is Kind.MX_IP:
+                self._block.widths.add((6 if ":" in rule.key else 4, int(rule.key.rpartition("/")[2])))
+        now = self._clock()
+        self._block.rows[key] = (
+            key[0],
+            rule.key,
+            0,
+            rule.value if rule.value != rule.key else None,
+            rule.below,
+            _CAUSES[row.cause.name],
+            _STATES[row.state.name],
+            row.source,
+            row.note,
+            now if row.created is None else min(now, microseconds(row.created)),
+            None if row.last_event is None else microseconds(row.last_event),
+            None if row.expires is None else microseconds(row.expires),
+            erased_key(rule.key, job.secret) if plain and job.secret is not None else None,
+        )
+
+    def _commit(self, line: int, progress: Progress) -> None:
+        block, self._block, self._items = self._block, Block(), 0
+        block.lines, block.bytes = line, self._bytes
+        job = self._job
+        values = {
+            "batch": job.batch,
+            "owner": job.owner,
+            "actor": job.actor,
+            "source": f"import:{job.batch}",
+            "now": self._clock(),
+            "revive": int(job.revive),
+            "replace": int(job.replace),
+        }
+        if job.batch:
+            load(self._link, block, self.counts, values, lambda document: orjson.dumps(document).decode())
+        else:
+            rehearse(self._link, block, self.counts, values)
+            self.first_faults += block.faults
+        progress(self.counts, self._bytes)
+
+
+def stored_chunks(link: Link, batch: int) -> Iterator[bytes]:
+    """The stored body of an import, as it was sent."""
+    for data in chunks_of(link, batch):
+        yield zlib.decompress(data)
+
+
+def undo(link: Link, batch: int, *, owner: str, actor: str, clock: Clock, stop: threading.Event) -> None:
+    """Undo a batch block by block, going on where an interrupted undo had come to.
+
+    Raises `Stopped`, `Superseded` and `StorageUnavailable`.
+    """
+    mine = {"batch": batch, "owner": owner}
+    while True:
+        if stop.is_set():
+            raise Stopped
+        values = {**mine, "actor": actor, "now": clock()}
+        with link.transaction():
+            state = link.rows(
+                _CURSOR + link.locking("b"),
+                mine,
+            )
+            if not state or tuple(state[0][:2]) != ("undoing", owner):
+                raise Superseded
+            cursor = _undo_block(link, values, int(state[0][2]))
+            link.run("UPDATE blacklist_meta SET rules_version = rules_version + 1")
+            link.run(
+                "UPDATE blacklist_batch SET undo_cursor = :cursor, heartbeat = :now WHERE id = :batch",
+                {**values, "cursor": cursor if cursor is not None else 1},
+            )
+        if cursor is None:
+            return
+
+
+def _undo_block(link: Link, values: dict[str, object], cursor: int) -> int | None:
+    """One block: negative cursors walk the changes, latest first; positive ones the additions. None at the end."""
+    if cursor <= 0:
+        low = undo_changes(link, values, -cursor or _FIRST)
+        return 1 if low is None else -low
+    last = undo_additions(link, values, cursor - 1)
+    return None if last is None else last + 1
