@@ -29,6 +29,63 @@ REPAIRS = Counter("validator_repairs_total", "Repairs applied, by family of rule
 SUGGESTIONS = Counter("validator_suggestions_total", "Checks answered with a suggestion.", registry=REGISTRY)
 
 # --- dns ------------------------------------------------------------------------------------------------------------
+DNS_QUERIES = Counter(
+    "validator_dns_queries_total",
+    "Questions asked, by record type and what came of them (records, no_data, no_name, or the fault).",
+    ("type", "outcome"),
+    registry=REGISTRY,
+)
+DNS_QUERY_SECONDS = Histogram(
+    "validator_dns_query_seconds", "Time from a question to its answer.", buckets=FAST_BUCKETS, registry=REGISTRY
+)
+DNS_ROUTES = Counter(
+    "validator_dns_routes_total",
+    "Domains looked up beyond the cache, by outcome (deliverable, no_mail, unknown).",
+    ("outcome",),
+    registry=REGISTRY,
+)
+DNS_CACHE = Counter(
+    "validator_dns_cache_total",
+    "Domains asked for, by how the cache served them: hit, miss, joined, stale, failed, refused.",
+    ("result",),
+    registry=REGISTRY,
+)
+DNS_CACHED_DOMAINS = Gauge(
+    "validator_dns_cached_domains", "Domains in the cache.", multiprocess_mode="livesum", registry=REGISTRY
+)
+DNS_IN_FLIGHT = Gauge(
+    "validator_dns_in_flight_queries", "Questions under way.", multiprocess_mode="livesum", registry=REGISTRY
+)
+DNS_RETRIES = Counter(
+    "validator_dns_retries_total",
+    "Questions repeated, by cause: timeout, servfail, edns, case, server.",
+    ("cause",),
+    registry=REGISTRY,
+)
+DNS_STRAYS = Counter(
+    "validator_dns_stray_datagrams_total",
+    "Datagrams that answer no question of ours; many of them mean a forger.",
+    registry=REGISTRY,
+)
+DNS_TCP = Counter(
+    "validator_dns_tcp_total",
+    "Questions asked again over TCP, by what came of them.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+DNS_SERVER_UP = Gauge(
+    "validator_dns_server_up",
+    "1 while a resolver answers, by its place in the configuration.",
+    ("server",),
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+DNS_REWRITING = Gauge(
+    "validator_dns_rewriting",
+    "1 while a resolver gives addresses to names that cannot exist.",
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
 
 # --- blacklist ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,61 @@
+"""Does a resolver invent addresses? A random name under a top-level domain that cannot exist must not resolve.
+
+Some resolvers answer such names with the address of a search page. Behind one of them every dead mail host looks alive
+and every mistyped domain has an address, so an address proves nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from validator.mx.answer import Answer, AnswerKind, RecordType
+from validator.mx.upstream import Server
+
+if TYPE_CHECKING:
+    from validator.mx.client import DnsClient
+
+CANARY_TIMEOUT_S = 2.0
+"""Seconds that a resolver has to answer the canary."""
+CANARY_EVERY_S = 600.0
+"""Seconds from one canary to the next."""
+
+
+def impossible_name() -> str:
+    """A name that nobody has ever asked for, under a top-level domain that nobody has registered."""
+    letters = "".join(secrets.choice(string.ascii_lowercase) for _ in range(26))
+    return f"{letters[:12]}.{letters[12:]}"
+
+
+async def invented_addresses(client: DnsClient, clock: Callable[[], float]) -> frozenset[str]:
+    """Ask every server of *client*, note on each whether it rewrites, and return all invented addresses.
+
+    A server that does not answer keeps its mark.
+    """
+    loop = asyncio.get_running_loop()
+    name = impossible_name()
+    waiting: list[tuple[Server, asyncio.Future[Answer]]] = []
+    for server in client.care.servers:
+        future: asyncio.Future[Answer] = loop.create_future()
+        client.ask_server(server, name, RecordType.A, clock() + CANARY_TIMEOUT_S, _settle(future))
+        waiting.append((server, future))
+    invented: set[str] = set()
+    for server, future in waiting:
+        answer = await future
+        if answer.kind is AnswerKind.RECORDS:
+            server.rewriting = True
+            invented.update(cast("tuple[str, ...]", answer.records))
+        elif answer.fault is None:
+            server.rewriting = False
+    return frozenset(invented)
+
+
+def _settle(future: asyncio.Future[Answer]) -> Callable[[Answer], None]:
+    def on_answer(answer: Answer) -> None:
+        if not future.done():
+            future.set_result(answer)
+
+    return on_answer

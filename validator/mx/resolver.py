@@ -1,0 +1,258 @@
+"""Does this domain take mail? Cached, asked once however many wait, answered in time, and honest when DNS is not there.
+
+`MxResolver` is the same over every `AnswerSource`: the network, a zone file, a recorded snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from validator.metrics import DNS_CACHE, DNS_REWRITING, DNS_ROUTES
+from validator.mx.budget import NameBudget
+from validator.mx.cache import STALE_S, FailureMemo, HostSets, ShardedTable
+from validator.mx.canary import CANARY_EVERY_S
+from validator.mx.client import DnsClient
+from validator.mx.health import ResolverHealth, ResolverState, ServerState
+from validator.mx.hosts import HostBook
+from validator.mx.lookup import Found, Lookup, LookupRules
+from validator.mx.route import MailRoute, RouteFinding, RouteOutcome, decide_unasked
+from validator.mx.servers import parse_servers, system_servers
+from validator.mx.source import AnswerSource
+from validator.mx.special import SpecialNames, special_names
+from validator.mx.zonefile import ZoneFileSource
+from validator.reference import Reference
+from validator.settings import Settings
+
+MARGIN_S = 0.05
+"""How long before the caller's deadline the questions give up, so that what is known by then still counts."""
+STALE_AFTER_S = 0.8
+"""When a good but expired answer is at hand, how long to wait for a fresh one (RFC 8767 5 advises up to 1.8 s)."""
+REFRESH_SHARE = 0.1
+"""A domain that is asked for in this last share of its life is looked up again ahead of its expiry."""
+UNASKED_TTL_S = 86_400.0
+"""How long the verdict on a name that is never asked holds."""
+
+
+_SERVED = {result: DNS_CACHE.labels(result) for result in ("hit", "miss", "joined", "stale", "failed", "refused")}
+_ROUTED = {outcome: DNS_ROUTES.labels(outcome.value) for outcome in RouteOutcome}
+_log = structlog.get_logger(__name__)
+
+
+class MxResolver:
+    """The resolver of the service; a `MailResolver`."""
+
+    def __init__(
+        self,
+        source: AnswerSource,
+        special: SpecialNames,
+        *,
+        implicit_mx: bool = False,
+        cache_domains: int = 250_000,
+        names_per_s: float = 200.0,
+        names_burst: int = 2_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """*cache_domains* bounds the cache; *names_per_s* and *names_burst* the new names under one domain."""
+        self._source = source
+        self._special = special
+        self._clock = clock
+        self._routes: ShardedTable[MailRoute] = ShardedTable(cache_domains)
+        self._shards = self._routes.shards
+        self._failures = FailureMemo(cache_domains)
+        self._faults: ShardedTable[RouteFinding] = ShardedTable(cache_domains)
+        self._host_sets = HostSets(max(1_000, cache_domains // 4))
+        self._hosts = HostBook(source, cache_domains, clock)
+        self._budget = NameBudget(names_per_s, names_burst)
+        self._rules = LookupRules(source, self._hosts, special, implicit_mx)
+        self._lookups: dict[str, Lookup] = {}
+        self._canary: asyncio.Task[None] | None = None
+        self._open = False
+        self._hits = 0
+
+    async def start(self) -> None:
+        """Open the source and send the first canary."""
+        await self._source.start()
+        self._source.on_recovery(self._on_recovery)
+        self._open = True
+        self._canary = asyncio.create_task(self._watch_rewriting())
+
+    async def aclose(self) -> None:
+        """Close everything; whoever still waits is answered UNKNOWN."""
+        self._open = False
+        if self._canary is not None:
+            self._canary.cancel()
+            await asyncio.gather(self._canary, return_exceptions=True)
+        await self._source.aclose()
+
+    def cached(self, domain: str) -> MailRoute | None:
+        """The fresh route of *domain* when it is known; about half a microsecond."""
+        route = self._shards[hash(domain) & 255].get(domain)
+        if route is None:
+            return None
+        now = self._clock()
+        left_s = route.expires_at - now
+        if left_s <= 0.0:
+            return None
+        if left_s < REFRESH_SHARE * (route.expires_at - route.resolved_at):
+            self._refresh(domain, now)
+        self._hits += 1
+        return route
+
+    async def route(self, domain: str, *, timeout_s: float) -> MailRoute:
+        """The route of *domain* (lower-case A-labels) within *timeout_s*; DNS trouble is the outcome UNKNOWN."""
+        known = self.cached(domain)
+        if known is not None:
+            return known
+        now = self._clock()
+        decision = decide_unasked(domain, self._special)
+        if decision is not None:
+            return MailRoute(domain, *decision, (), False, False, now + UNASKED_TTL_S, now)
+        lookup = self._lookups.get(domain)
+        stale = self._stale(domain, now)
+        if lookup is None:
+            refusal = self._refusal(domain, now)
+            if refusal is not None:
+                _SERVED["stale" if stale else "failed"].inc()
+                return stale or refusal
+            _SERVED["miss"].inc()
+            lookup = self._begin(domain, now + timeout_s - MARGIN_S)
+        else:
+            _SERVED["joined"].inc()
+        return await self._wait(lookup, stale, min(timeout_s, STALE_AFTER_S) if stale else timeout_s)
+
+    def health(self) -> ResolverHealth:
+        """How look-ups are doing."""
+        servers = self._source.health()
+        states = {server.state for server in servers}
+        if states and states <= {ServerState.DOWN}:
+            state = ResolverState.DOWN
+        elif any(server.rewriting for server in servers):
+            state = ResolverState.REWRITING
+        else:
+            state = ResolverState.OK if states <= {ServerState.UP} else ResolverState.DEGRADED
+        return ResolverHealth(state, servers, len(self._routes))
+
+    # --- one look-up --------------------------------------------------------------------------------------------------
+
+    def _begin(self, domain: str, deadline: float) -> Lookup:
+        lookup = Lookup(domain, deadline, self._rules, self._on_found)
+        self._lookups[domain] = lookup
+        lookup.start()
+        return lookup
+
+    async def _wait(self, lookup: Lookup, stale: MailRoute | None, timeout_s: float) -> MailRoute:
+        if lookup.route is None:
+            loop = asyncio.get_running_loop()
+            waiter: asyncio.Future[None] = loop.create_future()
+            lookup.waiters.append(waiter)
+            timer = loop.call_later(timeout_s, _wake, waiter)
+            try:
+                await waiter
+            finally:
+                timer.cancel()
+        route = lookup.route
+        if route is None:
+            now = self._clock()
+            route = self._as_route(lookup.domain, lookup.so_far(now), now)
+        if route.outcome is RouteOutcome.UNKNOWN and stale is not None:
+            _SERVED["stale"].inc()
+            return stale
+        return route
+
+    def _on_found(self, lookup: Lookup, found: Found) -> None:
+        now = self._clock()
+        domain = lookup.domain
+        self._lookups.pop(domain, None)
+        lookup.route = route = self._as_route(domain, found, now)
+        _ROUTED[route.outcome].inc()
+        if route.outcome is RouteOutcome.UNKNOWN:
+            if self._open:
+                lookup.route = replace(route, expires_at=self._failures.note(domain, now))
+                self._faults.put(domain, route.finding)
+        else:
+            self._failures.forget(domain)
+            if route.expires_at > now:
+                self._routes.put(domain, route)
+            else:
+                self._routes.drop(domain)
+        for waiter in lookup.waiters:
+            _wake(waiter)
+
+    def _as_route(self, domain: str, found: Found, now: float) -> MailRoute:
+        hosts = self._host_sets.shared(found.hosts) if found.hosts else ()
+        return MailRoute(domain, *found.decision, hosts, found.implicit, False, now + found.ttl_s, now)
+
+    def _refusal(self, domain: str, now: float) -> MailRoute | None:
+        """Why *domain* is not asked now, as an UNKNOWN route; None when it may be."""
+        retry_at = self._failures.retry_at(domain, now)
+        if retry_at is not None:
+            finding = self._faults.get(domain) or RouteFinding.TIMEOUT
+        elif self._source.is_down():
+            finding, retry_at = RouteFinding.RESOLVER_DOWN, now + 1.0
+        elif not self._budget.allows(domain, now):
+            _SERVED["refused"].inc()
+            finding, retry_at = RouteFinding.OVER_BUDGET, now + 1.0
+        else:
+            return None
+        return MailRoute(domain, RouteOutcome.UNKNOWN, finding, (), False, False, retry_at, now)
+
+    def _stale(self, domain: str, now: float) -> MailRoute | None:
+        """The expired route of a domain that took mail, to be served while DNS does not answer.
+
+        Only good answers: an expired "takes no mail" must not turn a failure of DNS into a verdict.
+        """
+        route = self._routes.get(domain)
+        if route is None or route.outcome is not RouteOutcome.DELIVERABLE or now > route.expires_at + STALE_S:
+            return None
+        return replace(route, stale=True)
+
+    def _refresh(self, domain: str, now: float) -> None:
+        """Look a hot domain up again before its answer expires, with nobody waiting."""
+        if not self._open or domain in self._lookups or self._failures.retry_at(domain, now) is not None:
+            return
+        if not self._source.is_down():
+            self._begin(domain, now + 5.0)
+
+    # --- the resolvers behind -----------------------------------------------------------------------------------------
+
+    def _on_recovery(self) -> None:
+        """The resolvers are back: what failed while they were away may be asked at once."""
+        self._failures.clear()
+        self._hosts.forget_failures()
+
+    async def _watch_rewriting(self) -> None:
+        while True:
+            invented = await self._source.invented_addresses()
+            if invented and not self._hosts.distrusted:
+                _log.warning("a resolver invents addresses for names that do not exist", addresses=sorted(invented))
+            self._hosts.distrusted = invented
+            DNS_REWRITING.set(bool(invented))
+            await asyncio.sleep(CANARY_EVERY_S)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def open_resolver(settings: Settings, reference: Reference) -> MxResolver:
+    """The resolver that the settings ask for, not started; raises `SettingsError` when they cannot work."""
+    source: AnswerSource
+    if settings.dns_zone_file is not None:
+        source = ZoneFileSource(settings.dns_zone_file)
+    else:
+        servers = parse_servers(settings.dns_servers) if settings.dns_servers else system_servers()
+        source = DnsClient(servers, max_in_flight=settings.dns_max_in_flight)
+    return MxResolver(
+        source,
+        special_names(reference, settings.special_use_exceptions),
+        implicit_mx=settings.implicit_mx,
+        cache_domains=settings.dns_cache_domains,
+        names_per_s=settings.dns_new_names_per_s,
+        names_burst=settings.dns_new_names_burst,
+    )
