@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ class Service:
 
     async def post(self, path: str, body: Any, **options: Any) -> ClientResponse:
         """POST a value as JSON, or bytes as they are."""
-        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        data = io.BytesIO(body) if isinstance(body, bytes) else orjson.dumps(body)
         return await self.client.post(path, data=data, **options)
 
 

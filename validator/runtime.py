@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TypedDict
 
 from validator.address import SyntaxRules
 from validator.blacklist.service import Blacklist
@@ -16,7 +16,7 @@ from validator.mx.resolver import open_resolver
 from validator.mx.route import MailResolver
 from validator.recipient import Recipients
 from validator.reference import Reference, load_reference
-from validator.reference.providers import load_providers
+from validator.reference.providers import Providers, load_providers
 from validator.sanitize import Sanitizer
 from validator.settings import PlusPolicy, Settings, load_settings
 
@@ -35,7 +35,7 @@ class Runtime:
     """The store."""
     blacklist: Blacklist
     """Entries and their history."""
-    checker: CheckPipeline
+    checker: Checker
     """The check."""
     draining: bool = field(default=False)
     """A stop has been asked for; `/readyz` answers 503 from now on."""
@@ -61,7 +61,14 @@ class Runtime:
         self.reference = reference
 
 
-def _reference_parts(settings: Settings, reference: Reference) -> dict[str, object]:
+class _ReferenceParts(TypedDict):
+    sanitizer: Sanitizer
+    recipients: Recipients
+    providers: Providers
+
+
+def _reference_parts(settings: Settings, reference: Reference) -> _ReferenceParts:
+    """Everything that is built from the tables, before any of it is put to use."""
     return {
         "sanitizer": Sanitizer(
             reference, rules=syntax_rules(settings), strip_tags=settings.plus is PlusPolicy.STRIP_TAG
@@ -88,7 +95,7 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         resolver = open_resolver(settings, reference)
         await resolver.start()
         stack.push_async_callback(resolver.aclose)
-        checker = CheckPipeline(
+        checker = Checker(
             **_reference_parts(settings, reference),
             resolver=resolver,
             blacklist=blacklist,
@@ -105,7 +112,7 @@ class Checker(CheckPipeline):
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings | None = None) -> AsyncIterator[Self]:
+    async def open(cls, settings: Settings | None = None) -> AsyncIterator[Checker]:
         """A checker over its own runtime, by default configured from the environment."""
         async with open_runtime(settings) as runtime:
             yield runtime.checker

@@ -101,7 +101,7 @@ def load_settings(file: Path | None = None) -> Settings:
     if env_file is not None and not env_file.is_file():
         raise SettingsError(f"no settings file at {env_file}")
     try:
-        return Settings(_env_file=env_file, _secrets_dir=secrets_dir)  # type: ignore[call-arg]
+        return Settings(_env_file=env_file, _secrets_dir=secrets_dir)
     except ValidationError as error:
         faults = "; ".join(
             f"VALIDATOR_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from validator.verdict import Verdict
 
 
+WIDTH_OF_A_PIPE = 160
+"""Columns of a table that is not printed on a terminal, where wrapping would only hurt."""
+
+
 class OutputFormat(StrEnum):
     """How verdicts are printed."""
 
@@ -75,15 +79,16 @@ def show(verdicts: Sequence[Verdict], output: OutputFormat) -> None:
         return
     from rich.console import Console
 
-    # a pipe is no terminal: print whole lines there, whatever COLUMNS says
     console = Console(highlight=False, markup=False)
-    console.print(verdict_table(verdicts, width=None if console.is_terminal else 200))
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_PIPE
+    console.print(verdict_table(verdicts))
     for verdict in verdicts:
         if verdict.explain is not None:
             console.print(_evidence_lines(verdict), soft_wrap=True)
 
 
-def verdict_table(verdicts: Sequence[Verdict], *, width: int | None = None) -> Any:
+def verdict_table(verdicts: Sequence[Verdict]) -> Any:
     """Verdicts as a table for people: what came in, the word, what to store, why, what was probably meant."""
     from rich import box
     from rich.table import Table
@@ -92,7 +97,7 @@ def verdict_table(verdicts: Sequence[Verdict], *, width: int | None = None) -> A
     from validator.verdict import Status
 
     colours = {Status.VALID: "green", Status.INVALID: "red", Status.UNKNOWN: "yellow"}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, width=width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("orig", "valid", "email", "reason", "suggestion"):
         table.add_column(title, overflow="fold")
     for verdict in verdicts:

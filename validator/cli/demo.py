@@ -23,7 +23,7 @@ DEMO = (
     "ш@gmail.com",
     "olga@gmаil.com",
     "иван@mail.ru",
-    "o'brien@acme.test",
+    "o'brien@example.org",
     "not an address",
     "anna@gmail.com, petr@mail.ru",
     "Test@Example.com",

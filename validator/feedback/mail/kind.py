@@ -81,10 +81,8 @@ def looks_like_bounce(mail: Mail) -> bool:
 def quotes_a_report(mail: Mail) -> bool:
     """Whether the fields of a delivery report in the text may count: a mail system wrote or was forwarded in them."""
     lower = mail.text.lower()
-    return (
-        ("reporting-mta:" in lower
-        and (looks_like_bounce(mail) or "mailer-daemon" in lower))
-        or ("technical report:" in lower and looks_like_bounce(mail))
+    return ("reporting-mta:" in lower and (looks_like_bounce(mail) or "mailer-daemon" in lower)) or (
+        "technical report:" in lower and looks_like_bounce(mail)
     )
 
 
