@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import itertools
 import signal
 import socket
@@ -140,7 +141,7 @@ class NameServer:
         assert task is not None
         self._tasks.add(task)
         try:
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 while True:
                     size = int.from_bytes(await reader.readexactly(2), "big")
                     query = dns.message.from_wire(await reader.readexactly(size))
@@ -407,9 +408,14 @@ def misbehave(query: dns.message.Message, label: str, times: int, *, udp: bool) 
         links = [rr(one, "CNAME", after) for one, after in itertools.pairwise(names)]
         return now(say(*links, rr(names[-1], "MX", f"10 {GOOD}")))
     if label.startswith("mx") and label[2:].isdigit() and is_mx:
-        hosts_named = [f"{step} mail-host-{step:04}.host.bad.test." for step in range(1, int(label[2:]) // 2)]
-        return now(say(rr(owner, "MX", *hosts_named)))
+        return now(say(_many_mx(owner, int(label[2:]) // 2)))
     return now(say(rcode=3, authority="SOA"))
+
+
+@functools.cache
+def _many_mx(owner: dns.name.Name, count: int) -> dns.rrset.RRset:
+    targets = [f"{step} mail-host-{step:04}.host.bad.test." for step in range(1, count)]
+    return dns.rrset.from_text(owner, 300, "IN", "MX", *targets)
 
 
 def _swapped(name: dns.name.Name) -> dns.name.Name:

@@ -6,7 +6,7 @@ import asyncio
 
 from validator.mx.answer import Answer, Fault, failed
 from validator.mx.parse import read_message
-from validator.mx.wire import HEADER_OCTETS, encode_query
+from validator.mx.wire import HEADER_OCTETS, encode_query, read_plain
 
 
 async def ask_over_tcp(
@@ -28,7 +28,7 @@ async def ask_over_tcp(
             writer.transport.abort()
     if not _is_ours(data, msg_id, question):
         return failed(Fault.MALFORMED)
-    return read_message(data, name, rtype)
+    return read_plain(data, name, rtype, len(question)) or read_message(data, name, rtype)
 
 
 def _is_ours(data: bytes, msg_id: int, question: bytes) -> bool:

@@ -154,7 +154,7 @@ class ZoneData:
 
     def _match(self, name: dns.name.Name) -> tuple[dns.name.Name, bool]:
         """The owner whose records answer for *name*, itself or a wildcard, and whether the name exists."""
-        if name in self._existing:
+        if name in self._existing or name == dns.name.root:
             return name, True
         encloser = name.parent()
         while encloser not in self._existing and encloser != dns.name.root:
