@@ -21,6 +21,56 @@ HTTP_IN_FLIGHT = Gauge(
     "validator_http_in_flight_requests", "Requests being answered now.", multiprocess_mode="livesum", registry=REGISTRY
 )
 
+HTTP_CONNECTIONS = Gauge(
+    "validator_http_connections", "Connections that are open.", multiprocess_mode="livesum", registry=REGISTRY
+)
+HTTP_CLOSED = Counter(
+    "validator_http_connections_closed_total",
+    "Connections closed by the service: header, body, unread, evicted, refused.",
+    ("why",),
+    registry=REGISTRY,
+)
+HTTP_SHED = Counter(
+    "validator_http_requests_shed_total",
+    "Requests answered 503 at once: in_flight, too_slow.",
+    ("why",),
+    registry=REGISTRY,
+)
+RATE_LIMITED = Counter(
+    "validator_rate_limited_total", "Requests over a limit: key, address, failure.", ("kind",), registry=REGISTRY
+)
+AUTH_FAILURES = Counter(
+    "validator_auth_failures_total",
+    "Requests refused for their key: missing, wrong, scope.",
+    ("why",),
+    registry=REGISTRY,
+)
+LOOP_LAG = Gauge(
+    "validator_event_loop_lag_seconds",
+    "How late the last timer of the event loop was.",
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+
+# --- operation ------------------------------------------------------------------------------------------------------
+READY = Gauge("validator_ready_workers", "Workers that are ready.", multiprocess_mode="livesum", registry=REGISTRY)
+BUILD = Gauge(
+    "validator_build_info",
+    "Always 1; the version is a label.",
+    ("version",),
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+DATA_DATE = Gauge(
+    "validator_reference_data_timestamp_seconds",
+    "Date of the newest reference table, as a Unix time.",
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+RELOADS = Counter(
+    "validator_reloads_total", "Reloads of settings and data: done, failed.", ("outcome",), registry=REGISTRY
+)
+
 # --- checks ---------------------------------------------------------------------------------------------------------
 CHECKS = Counter(
     "validator_checks_total", "Checks answered, by status and first reason.", ("status", "reason"), registry=REGISTRY

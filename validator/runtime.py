@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypedDict
 
 from validator.address import SyntaxRules
@@ -12,6 +13,8 @@ from validator.blacklist.service import Blacklist
 from validator.checker import CheckPipeline
 from validator.database import Database
 from validator.errors import StorageUnavailable
+from validator.keys.key import parse_static_keys
+from validator.keys.ring import KeyRing
 from validator.mx.resolver import open_resolver
 from validator.mx.route import MailResolver
 from validator.recipient import Recipients
@@ -37,6 +40,8 @@ class Runtime:
     """Entries and their history."""
     checker: Checker
     """The check."""
+    keys: KeyRing
+    """Who may use the service."""
     draining: bool = field(default=False)
     """A stop has been asked for; `/readyz` answers 503 from now on."""
 
@@ -92,6 +97,8 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         database = await Database.open(settings.database_url.get_secret_value())
         stack.push_async_callback(database.aclose)
         blacklist = await stack.enter_async_context(Blacklist.open(database))
+        static = parse_static_keys(settings.keys.get_secret_value(), since=datetime.now(UTC))
+        keys = await stack.enter_async_context(KeyRing.open(database, static))
         resolver = open_resolver(settings, reference)
         await resolver.start()
         stack.push_async_callback(resolver.aclose)
@@ -104,7 +111,7 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
             dns_timeout_s=settings.dns_timeout_s,
             relays_are_application=settings.relays_are_application,
         )
-        yield Runtime(settings, reference, resolver, database, blacklist, checker)
+        yield Runtime(settings, reference, resolver, database, blacklist, checker, keys)
 
 
 class Checker(CheckPipeline):

@@ -86,7 +86,56 @@ class Settings(BaseSettings):
         False, description="Judge privacy relays (Apple, Firefox, DuckDuckGo, …) as `application`."
     )
 
-    @field_validator("dns_servers", "special_use_exceptions", mode="before")
+    keys: SecretStr = Field(
+        SecretStr(""), description="Keys besides those of the store: `NAME:SECRET:SCOPE+SCOPE`, separated by spaces."
+    )
+    allow_public_without_keys: bool = Field(
+        False, description="Serve everybody who can connect, without any key, on an address other than loopback."
+    )
+    rate_limit_per_key: str = Field(
+        "1000/second", description="Requests of one key, `N/second|minute|hour|day`; empty: no limit."
+    )
+    rate_limit_per_address: str = Field(
+        "200/second",
+        description="Requests without a key from one client address that is not loopback; empty: no limit.",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""), description="Redis or Valkey that counts rate limits for all replicas (extra `redis`)."
+    )
+    trusted_proxies: Names = Field(
+        (), description="Networks whose `X-Forwarded-For` is believed, comma-separated, e.g. `10.0.0.0/8`."
+    )
+
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve; each takes one core.")
+    max_in_flight: int = Field(1024, ge=1, description="Requests that one worker answers at once; more get a 503.")
+    max_connections: int = Field(2048, ge=1, description="Connections that one worker holds; idle ones make room.")
+    max_headers: int = Field(64, ge=8, le=1024, description="Header lines of a request; more get a 400.")
+    max_header_line_bytes: int = Field(
+        8190, ge=512, le=65536, description="Length of the request line and of one header line; longer gets a 400."
+    )
+    receive_timeout_s: float = Field(
+        5.0, ge=1, le=60, description="Seconds for a whole header, for a whole body, and for a pause within a stream."
+    )
+    send_timeout_s: float = Field(
+        8.0, ge=1, le=60, description="Seconds that a client may take nothing of an answer that is waiting for it."
+    )
+    handler_timeout_s: float = Field(
+        15.0, ge=1, le=600, description="Seconds to answer a request that is not a stream; then it gets a 503."
+    )
+    keepalive_timeout_s: float = Field(
+        75.0, ge=1, le=3600, description="Seconds that an idle connection is kept for the next request."
+    )
+    drain_timeout_s: float = Field(
+        8.0, ge=0, le=300, description="Seconds that requests under way may take to finish once a stop was asked for."
+    )
+    access_log_pct: float = Field(
+        0.0, ge=0, le=100, description="Per cent of requests that leave a line in the log; server errors always do."
+    )
+    otel: bool = Field(
+        False, description="Send traces; where to is told by the OTEL_* variables of OpenTelemetry (extra `otel`)."
+    )
+
+    @field_validator("dns_servers", "special_use_exceptions", "trusted_proxies", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         if isinstance(value, str):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from validator import __version__
-from validator.cli import check, data, demo, openapi, serve, settings
+from validator.cli import check, data, demo, keys, openapi, ping, serve, settings
 from validator.cli.exits import Exit, exit_of
 from validator.errors import ValidatorError
 
@@ -38,11 +38,13 @@ def validator(
 
 
 app.command("serve")(serve.serve_command)
+app.command("ping")(ping.ping_command)
 app.command("check")(check.check_command)
 app.command("demo")(demo.demo_command)
 app.command("settings")(settings.settings_command)
 app.command("openapi")(openapi.openapi_command)
 app.add_typer(data.app, name="data")
+app.add_typer(keys.app, name="keys")
 
 
 def run() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from validator.errors import DatasetError
@@ -21,6 +22,12 @@ class Reference:
     """First 12 hex digits of the SHA-256 over all tables: the rule version that answers can name."""
     tables: Mapping[str, Table]
     """Every table by name."""
+    date: str = "1970-01-01"
+    """Day of the latest review of any table, ISO 8601."""
+
+    def timestamp(self) -> float:
+        """`date` as a Unix time."""
+        return datetime.fromisoformat(self.date).replace(tzinfo=UTC).timestamp()
 
     def table(self, name: str) -> Table:
         """One table; raises `DatasetError` when there is none of that name."""
@@ -41,7 +48,8 @@ def load_reference(data_dir: Path | None = None) -> Reference:
     tables: dict[str, Table] = {}
     faults: list[str] = []
     digest = hashlib.sha256()
-    for name, entry in sorted(read_manifest(folder).items()):
+    manifest = read_manifest(folder)
+    for name, entry in sorted(manifest.items()):
         try:
             raw = (folder / f"{name}.tsv").read_bytes()
         except OSError as error:
@@ -54,4 +62,4 @@ def load_reference(data_dir: Path | None = None) -> Reference:
         raise DatasetError("; ".join(faults))
     if not tables:
         raise DatasetError("the manifest names no table")
-    return Reference(digest.hexdigest()[:12], tables)
+    return Reference(digest.hexdigest()[:12], tables, max(entry.date for entry in manifest.values()))

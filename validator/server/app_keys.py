@@ -1,4 +1,4 @@
-"""Typed keys of what the application carries."""
+"""Typed keys of what the application and a request carry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from aiohttp import web
 
 from validator.runtime import Runtime
 from validator.server.auth import Authenticator
+from validator.server.load import Load
 
 RUNTIME = web.AppKey("runtime", Runtime)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+LOAD = web.AppKey("load", Load)
+ACTOR = web.RequestKey("actor", str)
+"""Name of the key that the request came with; `local` where there are no keys."""

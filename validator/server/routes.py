@@ -13,24 +13,11 @@ from enum import StrEnum
 from aiohttp import web
 from pydantic import BaseModel
 
+from validator.keys.key import Scope
+
+__all__ = ["Answer", "Body", "Handler", "Media", "Param", "ParamPlace", "Route", "Scope"]
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Scope(StrEnum):
-    """What a key may do."""
-
-    CHECK = "check"
-    """Check addresses and classify failure texts."""
-    BLACKLIST_READ = "blacklist:read"
-    """Read the blacklist and the evidence behind it."""
-    BLACKLIST_WRITE = "blacklist:write"
-    """Change the blacklist."""
-    EVENTS = "events"
-    """Report bounces, complaints and deliveries."""
-    METRICS = "metrics"
-    """Read /metrics."""
-    CONSOLE = "console"
-    """Sign in to the console."""
 
 
 class ParamPlace(StrEnum):
@@ -125,6 +112,15 @@ class Route:
     """Tokens that one request takes from the rate limit."""
     examples: Mapping[str, object] = field(default_factory=dict)
     """Request body examples by name."""
+
+    slow: bool = False
+    """May take minutes on purpose (an import, an undo): no handler deadline."""
+
+    @property
+    def streams(self) -> bool:
+        """Reads or writes a stream, which is bounded by its progress instead of by the handler deadline."""
+        bodies = (self.body, *(answer.body for answer in self.answers.values()))
+        return any(isinstance(body, Media) and body.item is not None for body in bodies) or isinstance(self.body, Media)
 
     @property
     def operation_id(self) -> str:

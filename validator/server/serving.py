@@ -1,71 +1,89 @@
-"""Run the application in this process until SIGTERM or SIGINT: serve, drain, close."""
+"""`validator serve` in one process: serve until SIGTERM or SIGINT, reload on SIGHUP."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+from collections.abc import Callable
 
 import structlog
 import uvloop
-from aiohttp import web
 
 from validator import __version__
-from validator.runtime import Runtime, open_runtime
-from validator.server.app import create_app
+from validator.errors import SettingsError, ValidatorError
+from validator.server.listener import listening_socket
 from validator.server.logs import configure_logging
+from validator.server.notify import notify
+from validator.server.service import HttpService
 from validator.settings import Settings
 
 log = structlog.get_logger("validator.serving")
 
-SHUTDOWN_TIMEOUT_S = 8.0
-"""How long requests under way may take to finish once a stop was asked for."""
+Reread = Callable[[], Settings]
 
 
-def serve(settings: Settings) -> None:
-    """Serve until told to stop; returns after a clean stop. Raises any `ValidatorError` of the start."""
+def serve(settings: Settings, reread: Reread) -> None:
+    """Serve until told to stop; returns after a clean stop. *reread* gives the settings again, for SIGHUP.
+
+    Raises any `ValidatorError` of the start.
+    """
     configure_logging(settings.log_level)
-    uvloop.run(_serve(settings))
+    sock = bind(settings)
+    uvloop.run(_serve(settings, reread, sock))
 
 
-async def _serve(settings: Settings) -> None:
+def bind(settings: Settings) -> socket.socket:
+    """The listening socket; raises `SettingsError` when the address cannot be had."""
+    try:
+        return listening_socket(settings.host, settings.port)
+    except OSError as error:
+        raise SettingsError(f"VALIDATOR_HOST, VALIDATOR_PORT: cannot listen there: {error.strerror}") from error
+
+
+def address_of(sock: socket.socket) -> str:
+    """Where it listens, for people."""
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _serve(settings: Settings, reread: Reread, sock: socket.socket) -> None:
     stop = asyncio.Event()
+    reload = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with open_runtime(settings) as runtime:
-        runner = web.AppRunner(create_app(runtime), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
-            await site.start()
-            log.info("serving", version=__version__, data=runtime.reference.version, address=_bound(runner))
-            await stop.wait()
-            await _drain(runtime)
-        finally:
-            await runner.cleanup()
+        loop.add_signal_handler(number, _stop_or_leave, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    service = HttpService(settings, sock)
+    await service.start()
+    log.info("serving", version=__version__, data=service.runtime.reference.version, address=address_of(sock))
+    notify("READY=1")
+    reloading = asyncio.create_task(_reload_when(reload, service, reread), name="reload")
+    await stop.wait()
+    reloading.cancel()
+    notify("STOPPING=1")
+    log.info("draining", seconds=settings.shutdown_delay_s)
+    await service.stop(delay_s=settings.shutdown_delay_s)
     log.info("stopped")
 
 
-async def _drain(runtime: Runtime) -> None:
-    """Say that we are going, then let the load balancer notice before the socket closes."""
-    runtime.draining = True
-    log.info("draining", seconds=runtime.settings.shutdown_delay_s)
-    await asyncio.sleep(runtime.settings.shutdown_delay_s)
+def _stop_or_leave(stop: asyncio.Event) -> None:
+    """The first signal asks for a clean stop, the second one means now."""
+    if stop.is_set():
+        os._exit(1)
+    stop.set()
 
 
-def _bound(runner: web.AppRunner) -> str:
-    address = runner.addresses[0] if runner.addresses else ("?", 0)
-    if isinstance(address, tuple):
-        host, port = address[0], address[1]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(address)
-
-
-def is_loopback(host: str) -> bool:
-    """True when every address of *host* is loopback, so nobody else can connect."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return all(str(item[4][0]).startswith("127.") or item[4][0] == "::1" for item in found)
+async def _reload_when(asked: asyncio.Event, service: HttpService, reread: Reread) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        notify("RELOADING=1")
+        try:
+            await service.reload(reread())
+        except ValidatorError as error:
+            log.error("reload.failed", why=str(error))
+        else:
+            log.info("reloaded", data=service.runtime.reference.version)
+        notify("READY=1")

@@ -1,0 +1,64 @@
+"""The table of keys. Functions take the connection; the caller owns the transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, MetaData, String, Table, insert, select, update
+
+from validator.database import AsyncConnection, Instant
+from validator.keys.key import KeyRecord, Scope
+
+metadata = MetaData()
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("scopes", String(255), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("sha1_digest", String(64), nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("expires", Instant),
+    Column("revoked", Instant),
+)
+"""One row per key ever made; a revoked one stays, so that history can name it."""
+
+
+async def add_key(conn: AsyncConnection, record: KeyRecord) -> None:
+    """Store a new key; raises `Conflict` when the id is taken."""
+    await conn.execute(
+        insert(api_keys).values(
+            id=record.id,
+            name=record.name,
+            scopes=" ".join(sorted(record.scopes)),
+            digest=record.digest,
+            sha1_digest=record.sha1_digest,
+            created=record.created,
+            expires=record.expires,
+            revoked=record.revoked,
+        )
+    )
+
+
+async def all_keys(conn: AsyncConnection) -> tuple[KeyRecord, ...]:
+    """Every key, oldest first."""
+    rows = (await conn.execute(select(api_keys).order_by(api_keys.c.created, api_keys.c.id))).mappings()
+    return tuple(_record(dict(row)) for row in rows)
+
+
+async def revoke_key(conn: AsyncConnection, key_id: str, *, now: datetime) -> bool:
+    """Mark a key as revoked; False when there is none that could be."""
+    changed = await conn.execute(
+        update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked.is_(None)).values(revoked=now)
+    )
+    return changed.rowcount == 1
+
+
+def _record(row: dict[str, Any]) -> KeyRecord:
+    """A row as a record; scopes that this version does not know are left out."""
+    known = {scope.value: scope for scope in Scope}
+    scopes = frozenset(known[word] for word in row.pop("scopes").split() if word in known)
+    return KeyRecord(scopes=scopes, **row)

@@ -1,0 +1,264 @@
+"""Connections that cannot be held for nothing: one sweep a second closes whoever is silent, slow or does not read.
+
+aiohttp has no deadline for a header, for a body that trickles or for a client that does not read its answer. A timer
+per request would cost more than the request, so each connection only counts, and one timer for all of them judges.
+This leans on names inside `aiohttp.web_protocol` (the lock pins its version; `tests/operate` drives every rule).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import resource
+import struct
+import termios
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from validator import metrics
+from validator.server.problems import ProblemException
+
+SWEEP_S: Final = 1.0
+"""Time between two looks at every connection."""
+MIN_BYTES_PER_S: Final = 64
+"""A body that arrives more slowly than this, while its handler waits for it, is a slow-body attack."""
+FILES_KEPT_FREE: Final = 64
+"""File descriptors left for the store, DNS and data when connections are limited by the process's own limit."""
+
+log = structlog.get_logger("validator.connections")
+
+Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Overdue(StrEnum):
+    """Why a connection is closed before its client asks for it."""
+
+    HEADER = "header"
+    """Silent since it was opened, or a header that does not end."""
+    BODY = "body"
+    """A body that does not arrive, or hardly."""
+    UNREAD = "unread"
+    """An answer that the client does not take."""
+    EVICTED = "evicted"
+    """Idle while others wanted to connect."""
+    REFUSED = "refused"
+    """One too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds of connections, in sweeps and bytes."""
+
+    most: int
+    """Connections at once."""
+    receive_s: float
+    """Seconds for a header, for a pause of a body."""
+    send_s: float
+    """Seconds that an answer may wait for its reader."""
+
+
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
+    b"Content-Type: application/problem+json\r\nContent-Length: 87\r\n\r\n"
+    b'{"type":"about:blank","title":"Not available now","status":503,"detail":"connections"}\n'
+)
+
+
+class GuardedProtocol(RequestHandler):
+    """One connection that counts what the sweep wants to know."""
+
+    __slots__ = ("header_open", "header_s", "idle_s", "received", "starved_at", "starved_s", "unread_s")
+
+    def __init__(self, server: GuardedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(server, loop=loop, **options)
+        self.received = 0
+        self.header_open = False
+        self.header_s = 0.0
+        self.idle_s = 0.0
+        self.starved_s = 0.0
+        self.starved_at = 0
+        self.unread_s = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """Count, parse, and note whether a header was begun but not finished."""
+        self.received += len(data)
+        super().data_received(data)
+        waiter = self._waiter
+        self.header_open = waiter is not None and not waiter.done()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - the parser's words can hold what was sent
+    ) -> web.StreamResponse:
+        """A problem document in place of aiohttp's text; what was sent is neither echoed nor logged."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already")
+        if status >= 500:
+            log.error("request.bug", error=type(exc).__name__)
+        server = self._manager
+        request_id = server.request_id() if isinstance(server, GuardedServer) else ""
+        metrics.HTTP_REQUESTS.labels("(none)", str(status)).inc()
+        response = ProblemException(status).response(request_id)
+        response.headers["X-Request-Id"] = request_id
+        response.force_close()
+        return response
+
+    @property
+    def is_idle(self) -> bool:
+        """Between two requests: the last one answered, nothing of the next one here."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done() and not self.header_open and self._request_count > 0
+
+    def overdue(self, limits: ConnectionLimits) -> Overdue | None:
+        """Called once per sweep: count on, and say why this connection is to be closed, if it is."""
+        if self._is_unread():
+            self.unread_s += SWEEP_S
+            if self.unread_s >= limits.send_s:
+                return Overdue.UNREAD
+        else:
+            self.unread_s = 0.0
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            self.idle_s += SWEEP_S
+            self.starved_s = 0.0
+            if not self.header_open and self._request_count > 0:
+                self.header_s = 0.0
+                return None
+            self.header_s += SWEEP_S
+            return Overdue.HEADER if self.header_s >= limits.receive_s else None
+        self.idle_s = self.header_s = 0.0
+        return self._starving(limits)
+
+    def _starving(self, limits: ConnectionLimits) -> Overdue | None:
+        """A handler that waits for a body of which too little came since it began to wait."""
+        request = self._current_request
+        content = None if request is None else request.content
+        if content is None or content.is_eof() or content._waiter is None:
+            self.starved_s = 0.0
+            return None
+        if not self.starved_s:
+            self.starved_at = self.received
+        self.starved_s += SWEEP_S
+        if self.starved_s < limits.receive_s:
+            return None
+        if self.received - self.starved_at < self.starved_s * MIN_BYTES_PER_S:
+            return Overdue.BODY
+        self.starved_s = 0.0
+        return None
+
+    def _is_unread(self) -> bool:
+        """Part of an answer is still here, or in the kernel although there was plenty of time to take it."""
+        transport = self.transport
+        if transport is None:
+            return False
+        if self._paused or (self._current_request is None and transport.get_write_buffer_size() > 0):
+            return True
+        if self.idle_s < SWEEP_S and not self.unread_s:
+            return False
+        sock = transport.get_extra_info("socket")
+        return sock is not None and _unsent(sock.fileno()) > 0
+
+    def end(self, why: Overdue) -> None:
+        """Close at once; a client that was about to speak is told that it took too long."""
+        metrics.HTTP_CLOSED.labels(why.value).inc()
+        transport = self.transport
+        if transport is None:
+            return
+        if why is Overdue.HEADER and self.header_open:
+            transport.write(_TIMED_OUT)
+            self.force_close()
+        elif why is Overdue.EVICTED:
+            self.force_close()
+        else:
+            transport.abort()
+
+
+def _unsent(descriptor: int) -> int:
+    """Bytes of the kernel's send queue that the peer has not acknowledged (SIOCOUTQ)."""
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+    except OSError:
+        return 0
+
+
+class GuardedServer(web.Server):
+    """Makes guarded connections, bounds how many there are, sweeps them."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        limits: ConnectionLimits,
+        *,
+        request_factory: Any,
+        request_id: Callable[[], str],
+        loop: asyncio.AbstractEventLoop,
+        **options: Any,
+    ) -> None:
+        super().__init__(dispatch, request_factory=request_factory, loop=loop, **options)
+        self.limits = limits
+        self.request_id = request_id
+        self._most = min(limits.most, max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_KEPT_FREE))
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> GuardedProtocol:
+        """A protocol for a new connection."""
+        return GuardedProtocol(self, loop=self._loop, **self._kwargs)
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Take the connection in; when there are too many, an idle one makes room, else it is refused."""
+        super().connection_made(handler, transport)
+        if len(self._connections) > self._most and not self._evict():
+            metrics.HTTP_CLOSED.labels(Overdue.REFUSED.value).inc()
+            transport.write(_FULL)
+            handler.force_close()
+
+    def _evict(self) -> bool:
+        """Close the idle connection that was opened first; False when every one is at work."""
+        for connection in self._connections:
+            if isinstance(connection, GuardedProtocol) and connection.is_idle and connection.idle_s:
+                connection.end(Overdue.EVICTED)
+                return True
+        return False
+
+    def start_sweeping(self) -> None:
+        """Begin; `stop_sweeping` ends it."""
+        self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def stop_sweeping(self) -> None:
+        """No further sweep."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+
+    def _sweep(self) -> None:
+        self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
+        overdue = [
+            (connection, why)
+            for connection in self._connections
+            if isinstance(connection, GuardedProtocol) and (why := connection.overdue(self.limits)) is not None
+        ]
+        for connection, why in overdue:
+            connection.end(why)
+        metrics.HTTP_CONNECTIONS.set(len(self._connections))
+
+    @property
+    def busy(self) -> int:
+        """Connections that are in the middle of a request."""
+        return sum(
+            1 for connection in self._connections if isinstance(connection, GuardedProtocol) and not connection.is_idle
+        )
+
+    @property
+    def open(self) -> int:
+        """Connections there are."""
+        return len(self._connections)

@@ -1,0 +1,106 @@
+"""Takes connections from a listening socket, one per turn of the event loop.
+
+The loops' own servers accept as many as are waiting: the first worker to wake gets them all, and what waits when a
+server closes is reset. One at a time shares them evenly among the workers of one socket, and a stop takes in the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger("validator.listener")
+
+BACKLOG: Final = 2048
+PAUSE_S: Final = 0.2
+"""How long to leave the socket alone when the process has no file descriptor left."""
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Listener:
+    """One listening socket of this process."""
+
+    def __init__(self, sock: socket.socket, protocol_factory: Callable[[], asyncio.BaseProtocol]) -> None:
+        self._sock = sock
+        self._sock.setblocking(False)
+        self._factory = protocol_factory
+        self._loop = asyncio.get_running_loop()
+        self._adopting: set[asyncio.Task[object]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._is_open = False
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._is_open = True
+        self._sock.listen(BACKLOG)
+        self._loop.add_reader(self._sock.fileno(), self._accept)
+
+    def pause(self) -> None:
+        """Take in what already waits (bounded), then accept no more; the socket stays open for other processes."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        else:
+            self._loop.remove_reader(self._sock.fileno())
+
+    async def drain(self) -> None:
+        """Take in every connection that the kernel has already completed, without waiting for more."""
+        for _ in range(BACKLOG):
+            if not self._accept():
+                break
+        while self._adopting:
+            await asyncio.wait(self._adopting)
+
+    def close(self) -> None:
+        """Stop and close this process's handle of the socket."""
+        self.pause()
+        self._sock.close()
+
+    def _accept(self) -> bool:
+        try:
+            connection, _ = self._sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return False
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            log.warning("accept.exhausted", error=errno.errorcode.get(error.errno, "?"))
+            if self._is_open and self._pause is None:
+                self._loop.remove_reader(self._sock.fileno())
+                self._pause = self._loop.call_later(PAUSE_S, self._resume)
+            return False
+        connection.setblocking(False)
+        task = self._loop.create_task(self._adopt(connection))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+        return True
+
+    async def _adopt(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._factory, connection)
+        except OSError:  # the client is gone already
+            connection.close()
+
+    def _resume(self) -> None:
+        self._pause = None
+        if self._is_open:
+            self._loop.add_reader(self._sock.fileno(), self._accept)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A bound TCP socket for the first address of *host*; raises `OSError`."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(address)
+    return sock

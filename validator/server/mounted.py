@@ -1,0 +1,127 @@
+"""What surrounds every handler: request id, admission, problems, deadline, metrics, sampled log line."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import random
+import re
+import secrets
+import time
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from validator import metrics
+from validator.errors import ValidatorError
+from validator.server.app_keys import ACTOR, AUTHENTICATOR, LOAD, RUNTIME
+from validator.server.load import Flight
+from validator.server.problems import ProblemException, from_error
+from validator.server.routes import Route
+
+log = structlog.get_logger("validator.server")
+
+REQUEST_ID: Final = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_PREFIX = secrets.token_hex(6)
+_NUMBERS = itertools.count(1)
+
+OVERLOADED = ProblemException(503, "too many requests are under way", headers={"Retry-After": "1"})
+TOO_SLOW = ProblemException(503, "the request took too long", headers={"Retry-After": "1"})
+
+
+def next_request_id() -> str:
+    """An id of our own."""
+    return f"{_PREFIX}-{next(_NUMBERS):x}"
+
+
+def request_id_of(request: web.BaseRequest) -> str:
+    """The caller's id when it is a plain token, else one of ours."""
+    given = request.headers.get(REQUEST_ID)
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return next_request_id()
+
+
+class Mounted:
+    """The handler of one route with everything around it; what can be looked up once is looked up here."""
+
+    def __init__(self, route: Route, app: web.Application) -> None:
+        settings = app[RUNTIME].settings
+        self._route = route
+        self._handler = route.handler
+        self._authenticator = app[AUTHENTICATOR]
+        self._flights = app[LOAD].flights
+        self._most = app[LOAD].most if route.rate_limited else math.inf
+        self._is_watched = route.scope is not None or route.rate_limited
+        self._deadline_s = math.inf if route.streams or route.slow else settings.handler_timeout_s
+        self._logged_share = settings.access_log_pct / 100
+        self._observe = metrics.HTTP_SECONDS.labels(route.path).observe
+        self._counters = {200: metrics.HTTP_REQUESTS.labels(route.path, "200").inc}
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """The answer, whatever happens; only a client that is gone and a server that stops leave none."""
+        started = time.perf_counter()
+        request_id = request_id_of(request)
+        flights = self._flights
+        if len(flights) >= self._most:
+            metrics.HTTP_SHED.labels("in_flight").inc()
+            response: web.StreamResponse = OVERLOADED.response(request_id)
+        else:
+            task = asyncio.current_task()
+            assert task is not None
+            flight = flights[task] = Flight(self._route.path, started, self._deadline_s)
+            try:
+                if self._is_watched:
+                    request[ACTOR] = await self._authenticator.authorise(request, self._route)
+                response = await self._handler(request)
+            except asyncio.CancelledError:
+                if not flight.timed_out:
+                    raise
+                task.uncancel()
+                metrics.HTTP_SHED.labels("too_slow").inc()
+                response = TOO_SLOW.response(request_id)
+            except ConnectionError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the outermost place: a bug is logged once and told to nobody
+                response = self._problem(error, request_id).response(request_id)
+            finally:
+                del flights[task]
+        self._account(response.status, time.perf_counter() - started, request_id)
+        if not response.prepared:
+            response.headers[REQUEST_ID] = request_id
+        return response
+
+    def _problem(self, error: Exception, request_id: str) -> ProblemException:
+        match error:
+            case ProblemException():
+                return error
+            case ValidatorError():
+                problem = from_error(error)
+            case web.HTTPException():
+                problem = http_problem(error)
+            case _:
+                log.error("request.bug", route=self._route.path, request_id=request_id, exc_info=error)
+                return ProblemException(500)
+        if problem.status >= 500:
+            log.error("request.failed", route=self._route.path, request_id=request_id, error=type(error).__name__)
+        return problem
+
+    def _account(self, status: int, seconds: float, request_id: str) -> None:
+        self._observe(seconds)
+        count = self._counters.get(status)
+        if count is None:
+            count = self._counters[status] = metrics.HTTP_REQUESTS.labels(self._route.path, str(status)).inc
+        count()
+        if self._logged_share and (status >= 500 or random.random() < self._logged_share):  # noqa: S311 - a sample
+            milliseconds = round(seconds * 1000, 2)
+            log.info("request", route=self._route.path, status=status, ms=milliseconds, request_id=request_id)
+
+
+def http_problem(error: web.HTTPException) -> ProblemException:
+    """An exception of aiohttp's as a problem."""
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    status = error.status if error.status >= 400 else 500
+    return ProblemException(status, headers=headers)

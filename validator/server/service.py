@@ -1,0 +1,177 @@
+"""The running service of one process: application, connections and listener, replaceable as a whole while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from validator import __version__, metrics
+from validator.runtime import Runtime, open_runtime
+from validator.server.app import create_app
+from validator.server.app_keys import LOAD
+from validator.server.auth import check_binding
+from validator.server.connections import ConnectionLimits, GuardedServer
+from validator.server.dispatch import Dispatcher
+from validator.server.listener import Listener
+from validator.server.mounted import next_request_id
+from validator.settings import Settings
+
+log = structlog.get_logger("validator.service")
+
+LINGER_S: Final = 1.0
+"""How long the rest of a refused body is read before the connection is closed."""
+POLL_S: Final = 0.02
+
+
+class Generation:
+    """One set of settings, data, store and resolver with the application over it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings: Final = settings
+        self.runtime: Runtime
+        self.app: web.Application
+        self.dispatch: Dispatcher
+        self._stack = AsyncExitStack()
+
+    async def open(self) -> Generation:
+        """Open everything; raises any `ValidatorError` of the start and leaves nothing open then."""
+        async with AsyncExitStack() as stack:
+            self.runtime = await stack.enter_async_context(open_runtime(self.settings))
+            check_binding(self.settings, has_keys=not self.runtime.keys.is_empty)
+            self.app = create_app(self.runtime)
+            runner = web.AppRunner(self.app, access_log=None)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            self.dispatch = Dispatcher(self.app)
+            self._stack = stack.pop_all()
+        return self
+
+    async def close(self) -> None:
+        """Let the requests under way finish, then close everything in reverse order."""
+        flights = self.app[LOAD].flights
+        if flights:
+            await asyncio.wait(tuple(flights), timeout=self.settings.drain_timeout_s)
+        await self._stack.aclose()
+
+
+class HttpService:
+    """Serves the newest generation on one socket."""
+
+    def __init__(self, settings: Settings, sock: socket.socket) -> None:
+        self._settings = settings
+        self._sock = sock
+        self._generation: Generation
+        self._server: GuardedServer
+        self._listener: Listener
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._leaving = False
+
+    @property
+    def runtime(self) -> Runtime:
+        """What is open now."""
+        return self._generation.runtime
+
+    async def start(self) -> None:
+        """Open and accept; raises any `ValidatorError` of the start."""
+        settings = self._settings
+        self._generation = await Generation(settings).open()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_loop_error)
+        self._server = GuardedServer(
+            self._dispatch,
+            ConnectionLimits(settings.max_connections, settings.receive_timeout_s, settings.send_timeout_s),
+            request_factory=_request_factory(loop),
+            request_id=next_request_id,
+            loop=loop,
+            access_log=None,
+            keepalive_timeout=settings.keepalive_timeout_s,
+            max_line_size=settings.max_header_line_bytes,
+            max_field_size=settings.max_header_line_bytes,
+            max_headers=settings.max_headers,
+            lingering_time=LINGER_S,
+        )
+        self._server.start_sweeping()
+        self._listener = Listener(self._sock, self._server)
+        self._listener.start()
+        self._note_generation()
+
+    def _dispatch(self, request: Any) -> Awaitable[web.StreamResponse]:
+        if self._leaving:
+            return self._last_answer(request)
+        return self._generation.dispatch(request)
+
+    async def _last_answer(self, request: web.Request) -> web.StreamResponse:
+        """While leaving, every answer says that the connection ends with it."""
+        response = await self._generation.dispatch(request)
+        if not response.prepared:
+            response.force_close()
+        return response
+
+    async def reload(self, settings: Settings) -> None:
+        """Replace settings, data, store and resolver under the running service; keeps the old ones when that fails.
+
+        Raises any `ValidatorError` of the start. Address and port cannot change; limits of connections do not either.
+        """
+        old = self._generation
+        try:
+            new = await Generation(settings).open()
+        except BaseException:
+            metrics.RELOADS.labels("failed").inc()
+            raise
+        self._generation = new
+        metrics.RELOADS.labels("done").inc()
+        self._note_generation()
+        task = asyncio.create_task(old.close(), name="retire")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def stop(self, *, delay_s: float = 0.0, unready: bool = True) -> None:
+        """Turn not ready, wait for the load balancer, accept no more, finish what was accepted, close.
+
+        Every connection is told with its last answer that it ends, so a busy client moves on without losing anything.
+        Without *unready* only this process goes, the service stays: probes need not know.
+        """
+        self.runtime.draining = unready
+        metrics.READY.set(0)
+        await asyncio.sleep(delay_s)
+        self._leaving = True
+        self._listener.pause()
+        await self._listener.drain()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.drain_timeout_s
+        idle_until = loop.time() + min(1.0, self._settings.drain_timeout_s / 4)
+        while self._server.open and loop.time() < deadline:
+            if not self._server.busy and loop.time() >= idle_until:
+                break
+            await asyncio.sleep(POLL_S)
+        self._listener.close()
+        self._server.stop_sweeping()
+        self._server.pre_shutdown()
+        await self._server.shutdown(max(0.1, deadline - loop.time()))
+        await self._generation.close()
+        if self._retiring:
+            await asyncio.wait(self._retiring)
+
+    def _note_generation(self) -> None:
+        metrics.READY.set(1)
+        metrics.BUILD.labels(__version__).set(1)
+        metrics.DATA_DATE.set(self.runtime.reference.timestamp())
+
+
+def _request_factory(loop: asyncio.AbstractEventLoop) -> Any:
+    def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.Request:
+        return web.Request(message, payload, protocol, writer, task, loop, client_max_size=0)
+
+    return make
+
+
+def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody awaited: its kind and where, never its words, which can hold what was sent."""
+    error = context.get("exception")
+    log.error("loop.error", what=str(context.get("message", ""))[:80].partition("<")[0], exc_info=error)
