@@ -179,13 +179,29 @@ def _whole_cost(typed: str, target: str) -> float:
     longer = len(typed) - len(target)
     if longer == 0 and len(target) > 4 and typed[0] == target[0] and sorted(typed) == sorted(target):
         return MOVED
-    if longer == 1:
+    if longer >= 0:
         for pair, letter in _DIGRAPHS:
-            if letter in target and pair in typed and typed.replace(pair, letter, 1) == target:
-                return DIGRAPH
-    if longer in (2, 3):
+            if letter in target and pair in typed:
+                return DIGRAPH + slip_cost(typed.replace(pair, letter, 1), target)
+    if longer in (2, 3, 4):
         for at in range(len(typed) - 2 * longer + 1):
             end = at + longer
             if typed[at:end] == typed[end : end + longer] and typed[:at] + typed[end:] == target:
                 return SYLLABLE
     return float("inf")
+
+
+def one_letter_for_two(text: str) -> str:
+    """*text* with the first `ks`, `kc`, … written as the one letter it sounds or looks like."""
+    for pair, letter in _DIGRAPHS:
+        if pair in text:
+            return text.replace(pair, letter, 1)
+    return text
+
+
+def is_layout_echo(typed: str, target: str) -> bool:
+    """True when more than two letters differ and every one is a layout echo: `efndtx` for `yandex`."""
+    if len(typed) != len(target) or len(target) < 5:
+        return False
+    differing = [char + meant for char, meant in zip(typed, target, strict=True) if char != meant]
+    return len(differing) > 2 and all(pair in _ECHO for pair in differing)

@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 from validator.reference.providers import Providers
 from validator.reference.suffixes import registrable_domain
 from validator.sanitize.correction import APPLY_FROM, SUGGEST_FROM, Correction, CorrectionAction, keep
-from validator.sanitize.distance import slip_cost
+from validator.sanitize.distance import is_layout_echo, one_letter_for_two, slip_cost
 from validator.sanitize.endings import (
     DELEGATED_SLIPS,
     ENDING_LIMIT,
@@ -34,10 +34,16 @@ TIE = 0.12
 """Two targets whose costs differ by less are not told apart: suggest."""
 _LIMITS = (0.0, 0.0, 0.3, 0.56, 0.62, 1.25, 1.3, 1.55)
 """Highest cost that is applied, by the length of the target's name; the last for all longer ones."""
+_SMALL_AND_SHORT = (0.0, 0.0, 0.0, 0.5, 0.5, 0.7)
+"""The same for targets of the second tier and below with short names: only what is hardly ever a name of its own."""
 _TIER_SHARE = {1: 1.0, 2: 0.9, 3: 0.72}
 """Part of the limit that a target of a tier has."""
 _TIER_STEP = 0.2
 """Cost of a tier when candidates are compared: people mostly mean the name that most people have."""
+_GIANT = 0.1
+"""Taken off, when candidates are compared, for the three providers that have most of all mailboxes."""
+_COM_BONUS = 0.25
+"""Taken off `.com` when the typed ending does not exist."""
 _NO_SUCH_TLD = 0.75
 """Added to the limit when the typed ending does not exist: the address is dead as it stands."""
 _REACH = 0.6
@@ -45,6 +51,7 @@ _REACH = 0.6
 _SUGGESTED = 0.85
 """Highest confidence of a target that may only be suggested."""
 _SHORT_LIST = 4
+_ANY_SLIP = frozenset(ending for slips in DELEGATED_SLIPS.values() for ending in slips)
 _COMPOUNDS = ("mail", "cloud", "online")
 _SERVICE_LABELS = frozenset(
     {
@@ -80,13 +87,20 @@ class _Candidate:
         """Sort key: cost with a small bonus for the popular, then tier, rank, name."""
         if self.target is None:
             return (self.cost, 9, 0, self.domain)
-        return (self.cost + _TIER_STEP * (self.target.tier - 1), self.target.tier, self.target.rank, self.domain)
+        target = self.target
+        cost = self.cost + _TIER_STEP * (target.tier - 1) - (_GIANT if target.tier == 1 and target.rank <= 3 else 0.0)
+        return (cost, target.tier, target.rank, self.domain)
 
 
 def _limit(target: Target) -> float:
-    if len(target.name) == 3 and target.ending == "com":
-        return 0.5 * _TIER_SHARE[target.tier]
-    return _LIMITS[min(len(target.name), len(_LIMITS) - 1)] * _TIER_SHARE[target.tier]
+    share = _TIER_SHARE[target.tier]
+    if len(target.name) < 6 and target.tier > 1 and not (target.famous and len(target.name) == 5):
+        return min(_SMALL_AND_SHORT[len(target.name)], 0.0 if target.ending == "com" and len(target.name) < 4 else 9.0)
+    if target.ending == "com" and len(target.name) == 3:
+        return 0.5
+    if target.ending == "com" and target.common:
+        share *= 0.55
+    return _LIMITS[min(len(target.name), len(_LIMITS) - 1)] * share
 
 
 class DomainCorrector:
@@ -213,6 +227,8 @@ class DomainCorrector:
         if ending.startswith(target.ending) and ending[len(target.ending) :].strip(".") == target.domain:
             return _Candidate(0.3, target, target.domain, "domain.repeated", 1.0, 1.0)
         if not exists:
+            if target.ending == "com" and "." not in ending and (len(ending) < 5 or ending.startswith("com")):
+                cost = max(cost - _COM_BONUS, 0.05)
             alone = target is group[0] and (len(group) == 1 or group[1].tier > max(2, target.tier))
             limit = (2.6 if alone else 1.7) if target.tier < 3 else 1.3
             if alone and not target.common and target.tier < 3 and len(ending) <= 5:
@@ -230,6 +246,8 @@ class DomainCorrector:
             return _Candidate(0.4, target, target.domain, "domain.repeated", 1.0, 1.0)
         if ending.startswith(f"{target.ending}."):
             return _Candidate(cost, target, target.domain, rule, 1.0, 1.2, capped=True)
+        if target is group[0] and target.tier < 3 and ending in _ANY_SLIP and len(target.name) > 2:
+            return _Candidate(0.9, target, target.domain, rule, 0.5, 1.2, capped=True)
         distinct = not target.common and (target.tier < 3 or len(target.name) > 5)
         if "." in ending and ending.partition(".")[0] in self._targets.by_name:
             distinct = False
@@ -252,9 +270,13 @@ class DomainCorrector:
             yield _Candidate(0.5, doubled, doubled.domain, "domain.repeated", 1.0, 1.0, capped=not sure)
         same_name = self._targets.flat_names.get(flat(domain))
         if same_name is not None and not same_name.common:
-            yield _Candidate(
-                0.7, same_name, same_name.domain, "domain.no_ending", 1.0, 1.0, capped=exists and same_name.tier > 1
-            )
+            yield _Candidate(0.7, same_name, same_name.domain, "domain.no_ending", 1.0, 1.0, capped=exists)
+        for known in (
+            self._targets.by_name.get(name.removesuffix("mail").rstrip("-"), ()) if name.endswith("mail") else ()
+        ):
+            if known.ending == ending and known.tier < 3 and not known.common and len(known.name) > 4:
+                limit = 1.0 if known.name.endswith("mail") else 0.5
+                yield _Candidate(0.9, known, known.domain, "domain.junk", limit, 1.2)
         stripped = name.strip("0123456789_-")
         for known in self._targets.by_name.get(stripped, ()) if stripped != name else ():
             if known.ending == ending and len(known.name) > 4:
@@ -265,37 +287,54 @@ class DomainCorrector:
         names = self._targets.names_under[ending]
         group = self._targets.by_ending[ending]
         cutoff = 1 if len(name) < 4 else 2 if len(name) < 8 else 3
-        for _, _, at in process.extract(name, names, scorer=OSA.distance, score_cutoff=cutoff, limit=_SHORT_LIST):
+        close = process.extract(name, names, scorer=OSA.distance, score_cutoff=cutoff, limit=_SHORT_LIST)
+        spoken = one_letter_for_two(name)
+        if spoken != name:
+            close += process.extract(spoken, names, scorer=OSA.distance, score_cutoff=1, limit=1)
+        close += [(other, 0, at) for at, other in enumerate(names) if is_layout_echo(name, other)]
+        for _, _, at in close:
             target = group[at]
             limit = _limit(target) + (0.0 if exists else _NO_SUCH_TLD)
             reach = limit + _REACH
             cost = slip_cost(name, target.name, reach)
             if cost <= reach:
-                capped = exists and _other_compound(name, target.name)
+                capped = exists and (_other_compound(name, target.name) or name == f"{target.name}s")
                 yield _Candidate(cost, target, target.domain, "domain.typo", limit, reach, capped)
 
     def _both_wrong(self, domain: str, exists: bool) -> Iterable[_Candidate]:
         name, _, ending = domain.partition(".")
-        if not name or len(name) > 24 or len(ending) > 12:
+        if not name or len(name) > 24 or len(ending) > 12 or name in self._targets.by_name:
             return
         slips = {meant: costs[ending] for meant, costs in DELEGATED_SLIPS.items() if ending in costs}
-        if exists and not slips:
+        if exists and not slips and len(name) < 5:
             return
         cutoff = 1 if len(name) < 6 else 2
         for close, _, _ in process.extract(
             name, self._targets.names, scorer=OSA.distance, score_cutoff=cutoff, limit=_SHORT_LIST
         ):
-            for target in self._targets.by_name[close] if close != name else ():
-                if not exists and target.tier > 1 and not _near_ending(ending, target.ending):
+            if exists and not slips:
+                yield from self._near_name_elsewhere(name, ending, self._targets.by_name[close][0])
+                continue
+            for target in self._targets.by_name[close]:
+                if not exists and (len(close) < 4 or (target.tier > 1 and not _near_ending(ending, target.ending))):
                     continue
                 if exists and (target.ending not in slips or target.tier > 1 or len(target.name) < 3):
                     continue
                 limit = _limit(target) + 0.5 if exists else _limit(target) + 2 * _NO_SUCH_TLD
                 of_ending = slips[target.ending] if exists else ending_cost(ending, target.ending)
+                if not exists and target.ending == "com":
+                    of_ending = max(of_ending - _COM_BONUS, 0.05)
                 cost = slip_cost(name, target.name, limit + _REACH) + of_ending
                 if cost <= limit + _REACH:
                     capped = exists and (_other_compound(name, target.name) or len(target.name) < 5)
                     yield _Candidate(cost, target, target.domain, "domain.typo", limit, limit + _REACH, capped)
+
+    def _near_name_elsewhere(self, name: str, ending: str, target: Target) -> Iterable[_Candidate]:
+        """A long name mistyped under an ending that exists and that the provider does not use."""
+        long_enough = len(target.name) > (4 if target.tier == 1 else 6)
+        if long_enough and target.tier < 3 and not target.common and "." not in ending:
+            cost = 1.0 + slip_cost(name, target.name, 1.0)
+            yield _Candidate(cost, target, target.domain, "domain.typo", 0.5, 1.9, capped=True)
 
     def _ending_alone(self, domain: str) -> Iterable[_Candidate]:
         """An unknown name under an ending that does not exist."""
@@ -372,5 +411,7 @@ def _other_compound(typed: str, name: str) -> bool:
                 return False
             if len(meant) == 1:
                 return slip_cost(before, meant) > 0.75 or meant not in before
-            return slip_cost(before, meant) > (1.06 if len(meant) < 5 else 1.5)
+            if len(meant) > 1 and (before[1:] == meant or before[:-1] == meant or before == meant[1:]):
+                return False
+            return slip_cost(before, meant) > (0.79 if len(meant) < 5 else 1.5)
     return False

@@ -58,10 +58,14 @@ def ending_cost(typed: str, meant: str) -> float:
     if typed and meant.startswith(typed):
         cost = min(cost, 0.45 + 0.1 * (len(meant) - len(typed)))
     if typed and meant.endswith(f".{typed}"):
-        cost = min(cost, 0.55)
-    if typed.startswith(meant):
+        cost = min(cost, 0.35)
+    elif typed and meant[1:] == typed:
+        cost = min(cost, 0.6)
+    if typed != meant and typed.startswith(meant):
         rest = typed[len(meant) :].strip(".")
-        cost = min(cost, 0.3 if rest in (meant, meant.rpartition(".")[2]) else 0.6 + 0.08 * len(rest))
+        label = typed[len(meant)] == "."
+        again = rest in (meant, meant.rpartition(".")[2])
+        cost = min(cost, 0.3 if again else 1.2 if label else 0.5 + 0.15 * len(rest))
     elif typed.endswith(meant):
         cost = min(cost, 0.7 + 0.08 * (len(typed) - len(meant)))
     return cost

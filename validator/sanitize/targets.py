@@ -36,6 +36,9 @@ class Target:
     ending: str
     """All behind the first dot."""
 
+    famous: bool
+    """Its name has a domain of the first tier."""
+
     @property
     def common(self) -> bool:
         """The name is a word or so short that it stands under other endings too."""
@@ -51,8 +54,11 @@ class Targets:
     """The indexes; built once per load of the reference data."""
 
     def __init__(self, providers: Providers) -> None:
+        famous = {domain.partition(".")[0] for domain, tier in providers.tiers.items() if tier == 1}
         found = sorted(
-            Target(tier, providers.domains[domain].rank, domain, *domain.split(".", 1))
+            Target(
+                tier, providers.domains[domain].rank, domain, *domain.split(".", 1), domain.partition(".")[0] in famous
+            )
             for domain, tier in providers.tiers.items()
             if tier <= LAST_TARGET_TIER
         )
