@@ -18,8 +18,11 @@ def _suffixes() -> PublicSuffixList:
 
 @lru_cache(maxsize=8_192)
 def is_delegated_tld(tld: str) -> bool:
-    """True for a top-level domain of the root zone, as of the installed list (about 1,450)."""
-    return _suffixes().publicsuffix(f"a.{tld}", accept_unknown=False) is not None
+    """True for a top-level domain of the root zone, as of the installed list (about 1,450).
+
+    The list has no rule for `za` alone, only for `co.za` and its like, so both are tried.
+    """
+    return any(_suffixes().publicsuffix(name, accept_unknown=False) is not None for name in (f"a.{tld}", f"co.{tld}"))
 
 
 @lru_cache(maxsize=65_536)

@@ -114,50 +114,72 @@ def _addition(char: str, before: str, after: str) -> float:
 
 
 def slip_cost(typed: str, target: str, limit: float = 9.0) -> float:
-    """Cost of having typed *typed* for *target*; 0 when equal, `inf` once it must exceed *limit*.
+    """Cost of having typed *typed* for *target*; 0 when equal, any cost over *limit* once it must exceed that.
 
-    Time is the product of the two lengths, about 0.3 µs a cell.
+    What both begin and end with is set aside first, so that the time depends on the part that differs.
     """
     if typed == target:
         return 0.0
-    echoes = min(_echo_cost(typed, target), _whole_cost(typed, target))
+    whole = min(_echo_cost(typed, target), _whole_cost(typed, target))
+    begin, shortest = 0, min(len(typed), len(target))
+    while begin < shortest and typed[begin] == target[begin]:
+        begin += 1
+    end = 0
+    while end < shortest - begin and typed[-1 - end] == target[-1 - end]:
+        end += 1
+    # one letter of each side stays: a doubled letter and a neighbour key are told by what stands beside them
+    begin, end = max(begin - 1, 0), max(end - 1, 0)
+    middle = _aligned(typed[begin : len(typed) - end], target[begin : len(target) - end], limit, at_start=begin == 0)
+    return min(middle, whole)
+
+
+def _aligned(typed: str, target: str, limit: float, *, at_start: bool) -> float:
+    """Optimal string alignment with the prices of this file."""
     width = len(target)
+    losses = [_loss(meant, target[j - 1] if j else "") for j, meant in enumerate(target)]
+    if at_start and width and losses[0] == LOST:
+        losses[0] += FIRST
+    row = [0.0]
+    for loss in losses:
+        row.append(row[-1] + loss)
     above: list[float] = []
-    row = [0.0] * (width + 1)
-    for j, meant in enumerate(target):
-        row[j + 1] = row[j] + _loss(meant, target, j)
     before = ""
     last_best = 0.0
     for i, char in enumerate(typed):
-        after = typed[i + 1 : i + 2]
-        addition = _addition(char, before, after)
-        previous, row = row, [0.0] * (width + 1)
-        row[0] = previous[0] + addition + (FIRST_ADDED if i == 0 and addition != DOUBLED else 0.0)
-        best = row[0]
+        addition = _addition(char, before, typed[i + 1 : i + 2])
+        previous = row
+        best = previous[0] + addition + (FIRST_ADDED if i == 0 and at_start and addition != DOUBLED else 0.0)
+        row = [best]
+        cost = best
         for j, meant in enumerate(target):
+            lost = cost + losses[j]
             if char == meant:
                 cost = previous[j]
             else:
-                cost = previous[j] + _SUBSTITUTE.get(char + meant, OTHER) + (FIRST if j == 0 else 0.0)
-                if i and j and char == target[j - 1] and before == meant:
-                    cost = min(cost, above[j - 1] + SWAPPED + (FIRST_SWAPPED if j == 1 else 0.0))
-            cost = min(cost, previous[j + 1] + addition, row[j] + _loss(meant, target, j))
-            row[j + 1] = cost
-            best = min(best, cost)
-        if best > limit and last_best > limit and echoes > limit:
-            return float("inf")
-        last_best = best
-        above = previous
-        before = char
-    return min(row[width], echoes)
+                cost = previous[j] + _SUBSTITUTE.get(char + meant, OTHER)
+                if j == 0:
+                    cost += FIRST if at_start else 0.0
+                elif i and char == target[j - 1] and before == meant:
+                    swapped = above[j - 1] + (SWAPPED + FIRST_SWAPPED if j == 1 and at_start else SWAPPED)
+                    cost = min(cost, swapped)
+            added = previous[j + 1] + addition
+            if added < cost:
+                cost = added
+            if lost < cost:
+                cost = lost
+            row.append(cost)
+            if cost < best:
+                best = cost
+        if best > limit and last_best > limit:
+            return best
+        last_best, above, before = best, previous, char
+    return row[width]
 
 
-def _loss(meant: str, target: str, at: int) -> float:
-    if at and meant == target[at - 1]:
+def _loss(meant: str, before: str) -> float:
+    if meant == before:
         return DOUBLED
-    if meant in _PUNCTUATION:
-        return PUNCTUATION
-    return LOST + (FIRST if at == 0 else 0.0)
+    return PUNCTUATION if meant in _PUNCTUATION else LOST
 
 
 def _echo_cost(typed: str, target: str) -> float:
@@ -181,7 +203,7 @@ def _whole_cost(typed: str, target: str) -> float:
         return MOVED
     if longer >= 0:
         for pair, letter in _DIGRAPHS:
-            if letter in target and pair in typed:
+            if pair in typed and letter in target and letter not in typed:
                 return DIGRAPH + slip_cost(typed.replace(pair, letter, 1), target)
     if longer in (2, 3, 4):
         for at in range(len(typed) - 2 * longer + 1):

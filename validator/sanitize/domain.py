@@ -52,6 +52,9 @@ _SUGGESTED = 0.85
 """Highest confidence of a target that may only be suggested."""
 _SHORT_LIST = 4
 _ANY_SLIP = frozenset(ending for slips in DELEGATED_SLIPS.values() for ending in slips)
+_CYRILLIC_COUNTRIES = frozenset({"ru", "by", "ua", "kz", "net", "bg"})
+"""Endings under which both layouts are in use."""
+_GENERIC = frozenset({"com", "net", "org", "info", "biz", "eu"})
 _COMPOUNDS = ("mail", "cloud", "online")
 _SERVICE_LABELS = frozenset(
     {
@@ -95,7 +98,7 @@ class _Candidate:
 def _limit(target: Target) -> float:
     share = _TIER_SHARE[target.tier]
     if len(target.name) < 6 and target.tier > 1 and not (target.famous and len(target.name) == 5):
-        return min(_SMALL_AND_SHORT[len(target.name)], 0.0 if target.ending == "com" and len(target.name) < 4 else 9.0)
+        return 0.0 if target.ending == "com" and len(target.name) < 5 else _SMALL_AND_SHORT[len(target.name)]
     if target.ending == "com" and len(target.name) == 3:
         return 0.5
     if target.ending == "com" and target.common:
@@ -191,6 +194,8 @@ class DomainCorrector:
         if letters is not None:
             yield _Candidate(0.4, letters, letters.domain, "domain.dot", 1.0, 1.0)
             return
+        if domain.endswith(("com", "net", "org")) and len(domain) > 6:
+            yield _Candidate(1.2, None, f"{domain[:-3]}.{domain[-3:]}", "domain.dot", 1.0, 1.6)
         same_name = self._targets.flat_names.get(flat(domain))
         if exact is None and same_name is not None:
             capped = same_name.common or len(same_name.name) < 5
@@ -251,8 +256,9 @@ class DomainCorrector:
         distinct = not target.common and (target.tier < 3 or len(target.name) > 5)
         if "." in ending and ending.partition(".")[0] in self._targets.by_name:
             distinct = False
-        reach = 1.8 if distinct and target.tier < 3 else 0.9
-        if distinct and target is group[0]:
+        elsewhere = target.famous or target.rank <= 3 or ending in _GENERIC
+        reach = 1.8 if distinct and target.tier < 3 and elsewhere else 0.9
+        if distinct and elsewhere and target is group[0]:
             cost = min(cost, 1.2 + 0.1 * target.tier)
         return _Candidate(cost, target, target.domain, rule, 0.5, reach, capped=True)
 
@@ -265,7 +271,7 @@ class DomainCorrector:
             return
         name, ending = self._targets.split(domain)
         doubled = self._targets.flat.get(flat(name))
-        if doubled is not None and (doubled.ending == ending or not exists):
+        if doubled is not None and (doubled.ending == ending or (not exists and len(doubled.domain) > 5)):
             sure = doubled.tier < 3 and len(doubled.domain) > 5
             yield _Candidate(0.5, doubled, doubled.domain, "domain.repeated", 1.0, 1.0, capped=not sure)
         same_name = self._targets.flat_names.get(flat(domain))
@@ -291,7 +297,8 @@ class DomainCorrector:
         spoken = one_letter_for_two(name)
         if spoken != name:
             close += process.extract(spoken, names, scorer=OSA.distance, score_cutoff=1, limit=1)
-        close += [(other, 0, at) for at, other in enumerate(names) if is_layout_echo(name, other)]
+        if ending in _CYRILLIC_COUNTRIES:
+            close += [(other, 0, at) for at, other in enumerate(names) if is_layout_echo(name, other)]
         for _, _, at in close:
             target = group[at]
             limit = _limit(target) + (0.0 if exists else _NO_SUCH_TLD)
@@ -389,6 +396,12 @@ def _tied(ranked: list[_Candidate]) -> bool:
     return False
 
 
+def _vowels_differ(typed: str, meant: str) -> bool:
+    """One vowel stands for another, which makes words of words: hit, hat, hut for hot."""
+    differing = [(a, b) for a, b in zip(typed, meant, strict=True) if a != b]
+    return bool(differing) and all(a in "aeiou" and b in "aeiou" for a, b in differing)
+
+
 def _near_ending(typed: str, meant: str) -> bool:
     """Worth a closer look: at most two edits, cut short, or with something glued on."""
     return (
@@ -411,6 +424,8 @@ def _other_compound(typed: str, name: str) -> bool:
                 return False
             if len(meant) == 1:
                 return slip_cost(before, meant) > 0.75 or meant not in before
+            if len(before) == len(meant) and _vowels_differ(before, meant):
+                return True
             if len(meant) > 1 and (before[1:] == meant or before[:-1] == meant or before == meant[1:]):
                 return False
             return slip_cost(before, meant) > (0.79 if len(meant) < 5 else 1.5)

@@ -51,10 +51,13 @@ def is_delegated(domain: str) -> bool:
     return is_delegated_tld(domain.rpartition(".")[2])
 
 
+@lru_cache(maxsize=16_384)
 def ending_cost(typed: str, meant: str) -> float:
     """Cost of having typed the ending *typed* for *meant*: edits, or cut short, or with something glued on."""
     near = OSA.distance(typed, meant, score_cutoff=2) <= 2
     cost = slip_cost(typed, meant) if near else 0.9 * max(len(typed), len(meant))
+    if typed.count(".") > meant.count("."):
+        cost += 0.25
     if typed and meant.startswith(typed):
         cost = min(cost, 0.45 + 0.1 * (len(meant) - len(typed)))
     if typed and meant.endswith(f".{typed}"):

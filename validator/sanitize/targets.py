@@ -14,7 +14,7 @@ COMMON_WORDS = frozenset(
         "globo", "libero", "alice", "tin", "tim", "virgin", "juno", "hey", "rogers", "charter", "frontier",
         "optimum", "spray", "scarlet", "kakao", "nate", "daum", "base", "proton", "verizon", "ono", "iol", "blu",
         "op", "vp", "wp", "walla", "azet", "lenta", "magenta", "vodafone", "aim", "pm", "ya", "vk", "att", "bt",
-        "mynet", "fibertel", "roadrunner", "centrum", "ameritech",
+        "freemail", "mynet", "fibertel", "roadrunner", "centrum", "ameritech",
     }
 )  # fmt: skip
 """Names that other people own under other endings, so that an ending alone proves little."""
@@ -55,13 +55,12 @@ class Targets:
 
     def __init__(self, providers: Providers) -> None:
         famous = {domain.partition(".")[0] for domain, tier in providers.tiers.items() if tier == 1}
-        found = sorted(
-            Target(
-                tier, providers.domains[domain].rank, domain, *domain.split(".", 1), domain.partition(".")[0] in famous
-            )
-            for domain, tier in providers.tiers.items()
-            if tier <= LAST_TARGET_TIER
-        )
+        found = []
+        for domain, tier in providers.tiers.items():
+            if tier <= LAST_TARGET_TIER:
+                name, _, ending = domain.partition(".")
+                found.append(Target(tier, providers.domains[domain].rank, domain, name, ending, name in famous))
+        found.sort()
         by_name: defaultdict[str, list[Target]] = defaultdict(list)
         by_ending: defaultdict[str, list[Target]] = defaultdict(list)
         for target in found:
