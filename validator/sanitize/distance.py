@@ -163,13 +163,10 @@ def _aligned(typed: str, target: str, limit: float, *, at_start: bool) -> float:
                     swapped = above[j - 1] + (SWAPPED + FIRST_SWAPPED if j == 1 and at_start else SWAPPED)
                     cost = min(cost, swapped)
             added = previous[j + 1] + addition
-            if added < cost:
-                cost = added
-            if lost < cost:
-                cost = lost
+            cost = min(cost, added)
+            cost = min(cost, lost)
             row.append(cost)
-            if cost < best:
-                best = cost
+            best = min(best, cost)
         if best > limit and last_best > limit:
             return best
         last_best, above, before = best, previous, char
