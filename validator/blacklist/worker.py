@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from validator.blacklist.entry import Kind, erased_key
+from validator.blacklist.entry import Cause, Kind, State, erased_key
 from validator.blacklist.guard import Guard
 from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Reader, Row
 from validator.blacklist.store.loading import (
@@ -20,6 +20,7 @@ from validator.blacklist.store.loading import (
     Link,
     Superseded,
     chunks_of,
+    list_id,
     load,
     rehearse,
     undo_additions,
@@ -86,6 +87,9 @@ class Importer:
         self._items = 0
         self._faults_kept = 0
         self._bytes = 0
+        self._lists: dict[str, int] = {}
+        self._now = clock()
+        self._cause, self._cause_code = Cause.IMPORT, int(CauseCode.IMPORT)
         self.counts = Counts()
         """What is committed so far."""
         self.first_faults: list[tuple[int, str, str]] = []
@@ -142,7 +146,11 @@ class Importer:
             if reach.refused:
                 self._fault(Fault(row.line, "too_wide", f"{reach.sentence}; `force` enters it all the same"))
                 return
-        key = (_KINDS[rule.kind], rule.key, row.list)
+        list_number = self._lists.get(row.list)
+        if list_number is None:
+            list_number = self._lists[row.list] = self._list(row.list)
+        kind = 0 if plain else _KINDS[rule.kind]
+        key = (kind, rule.key, list_number)
         if key in self._block.rows:
             self._block.counts.duplicates += 1
             return
@@ -150,15 +158,17 @@ class Importer:
             self._block.rules = True
             if rule.kind is Kind.MX_IP:
                 self._block.widths.add((6 if ":" in rule.key else 4, int(rule.key.rpartition("/")[2])))
-        now = self._clock()
+        if row.cause is not self._cause:
+            self._cause, self._cause_code = row.cause, _CAUSES[row.cause.name]
+        now = self._now
         self._block.rows[key] = (
-            key[0],
+            kind,
             rule.key,
-            0,
+            list_number,
             rule.value if rule.value != rule.key else None,
             rule.below,
-            _CAUSES[row.cause.name],
-            _STATES[row.state.name],
+            self._cause_code,
+            0 if row.state is State.ACTIVE else _STATES[row.state.name],
             row.source,
             row.note,
             now if row.created is None else min(now, microseconds(row.created)),
@@ -167,16 +177,24 @@ class Importer:
             erased_key(rule.key, job.secret) if plain and job.secret is not None else None,
         )
 
+    def _list(self, name: str) -> int:
+        """The number of a named list; in a dry run one that is not there gets a number that no list has."""
+        if self._job.batch:
+            return list_id(self._link, name, now=self._now, actor=self._job.actor)
+        found = self._link.rows("SELECT id FROM blacklist_list WHERE name = :name", {"name": name})
+        return int(found[0][0]) if found else -1 - len(self._lists)
+
     def _commit(self, line: int, progress: Progress) -> None:
         block, self._block, self._items = self._block, Block(), 0
-        block.lines, block.bytes = line, self._bytes
+        block.lines, block.bytes, block.erased = line, self._bytes, self._job.secret is not None
         job = self._job
+        self._now = self._clock()
         values = {
             "batch": job.batch,
             "owner": job.owner,
             "actor": job.actor,
             "source": f"import:{job.batch}",
-            "now": self._clock(),
+            "now": self._now,
             "revive": int(job.revive),
             "replace": int(job.replace),
         }

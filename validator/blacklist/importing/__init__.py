@@ -27,7 +27,7 @@ class Reader:
         """Lines read so far."""
         return self._lines.number
 
-    def feed(self, chunk: bytes) -> Iterator[Row | Fault]:
+    def feed(self, chunk: bytes) -> list[Row | Fault]:
         """What this chunk completes."""
         return self._rows.feed(self._lines.feed(chunk))
 

@@ -118,28 +118,32 @@ class Rows:
         self._open: list[tuple[int, str]] = []
         self._plain = defaults.kind in {None, Kind.ADDRESS}
 
-    def feed(self, lines: list[tuple[int, str | None]]) -> Iterator[Row | Fault]:
+    def feed(self, lines: list[tuple[int, str | None]]) -> list[Row | Fault]:
         """Rows and faults of these lines; a quoted cell that is still open waits for more."""
+        found: list[Row | Fault] = []
         for number, text in lines:
             if text is None:
-                yield from self._give_up_open(final=True)
-                yield Fault(number, "unreadable", "longer than 64 KiB, or not UTF-8 or UTF-16 text")
-            elif self.format is Format.TEXT or self.format is None:
-                yield from self._text(number, text)
+                found += self._give_up_open(final=True)
+                found.append(Fault(number, "unreadable", "longer than 64 KiB, or not UTF-8 or UTF-16 text"))
+            elif self.format is Format.TEXT:
+                if self._plain and _ODD.search(text) is None:  # nearly every line of a long file
+                    if text:
+                        found.append(self._value(number, text))
+                else:
+                    found += self._text(number, text)
+            elif self.format is None:
+                found += self._text(number, text)
             elif self.format is Format.CSV:
-                yield from self._csv(number, text)
+                found += self._csv(number, text)
             else:
-                yield from self._json(number, text)
+                found += self._json(number, text)
+        return found
 
     def finish(self) -> Iterator[Row | Fault]:
         """What was still waiting at the end."""
         yield from self._give_up_open(final=True)
 
     def _text(self, number: int, text: str) -> Iterator[Row | Fault]:
-        if self._plain and self.format is not None and _ODD.search(text) is None:
-            if text:
-                yield self._value(number, text)
-            return
         line = text.strip()
         if not line or line.startswith("#"):
             return

@@ -16,11 +16,12 @@ from validator.errors import StorageUnavailable
 
 _COPY = f"COPY stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
 _STAGE = """CREATE TEMP TABLE stage (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind smallint, key text COLLATE "C", list_id smallint, value text, below boolean, cause smallint, state smallint,
     source text, note text, created bigint, last_event bigint, expires bigint, erased_key text)"""
 _SET_UP = (
     _STAGE,
-    "CREATE TEMP TABLE plan (entry_id bigint, action smallint, heavier smallint)",
+    "CREATE TEMP TABLE plan (stage_id integer PRIMARY KEY, entry_id bigint, action smallint, heavier smallint)",
     'CREATE TEMP TABLE seen (kind smallint, key text COLLATE "C", list_id smallint, PRIMARY KEY (kind, key, list_id))',
     # a block is small beside the table: its rows are looked up by the index, the table is never read as a whole
     "SET enable_hashjoin = off",
@@ -71,7 +72,7 @@ class PostgresLink:
     def stage(self, rows: Sequence[Staged]) -> None:
         """See `Link.stage`."""
         with translated():
-            self._connection.execute("TRUNCATE stage, plan")
+            self._connection.execute("TRUNCATE stage, plan RESTART IDENTITY")
             with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
                 for start in range(0, len(rows), 5_000):
                     copy.write("".join(map(_copied, rows[start : start + 5_000])))

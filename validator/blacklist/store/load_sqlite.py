@@ -11,7 +11,7 @@ from typing import Any
 from validator.blacklist.store.loading import STAGE_COLUMNS, Staged
 from validator.errors import StorageUnavailable
 
-_FILL = f"INSERT INTO stage VALUES ({', '.join('?' * len(STAGE_COLUMNS))})"  # noqa: S608
+_FILL = f"INSERT INTO stage ({', '.join(STAGE_COLUMNS)}) VALUES ({', '.join('?' * len(STAGE_COLUMNS))})"  # noqa: S608
 
 
 class SqliteLink:
@@ -23,9 +23,10 @@ class SqliteLink:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=timeout_s)
             for statement in (
                 "PRAGMA synchronous = FULL",
-                "PRAGMA cache_size = -32768",
-                f"CREATE TEMP TABLE stage ({', '.join(STAGE_COLUMNS)}, PRIMARY KEY (kind, key, list_id)) WITHOUT ROWID",
-                "CREATE TEMP TABLE plan (entry_id INTEGER PRIMARY KEY, action, heavier)",
+                "PRAGMA cache_size = -65536",
+                "PRAGMA wal_autocheckpoint = 16384",
+                f"CREATE TEMP TABLE stage (id INTEGER PRIMARY KEY, {', '.join(STAGE_COLUMNS)})",
+                "CREATE TEMP TABLE plan (stage_id INTEGER PRIMARY KEY, entry_id, action, heavier)",
                 "CREATE TEMP TABLE seen (kind, key, list_id, PRIMARY KEY (kind, key, list_id)) WITHOUT ROWID",
             ):
                 self._connection.execute(statement)

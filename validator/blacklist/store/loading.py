@@ -18,7 +18,10 @@ BLOCK_ROWS: Final = 50_000
 """Entries per transaction: other writers wait for one block at most."""
 
 Staged = tuple[Any, ...]
-"""kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, erased_key."""
+"""kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, erased_key.
+
+The first three are different in every row of a block.
+"""
 
 STAGE_COLUMNS: Final = (
     "kind", "key", "list_id", "value", "below", "cause", "state", "source", "note", "created", "last_event", "expires",
@@ -42,6 +45,7 @@ def _weight(column: str) -> str:
 
 
 _SAME = "e.kind = s.kind AND e.key = s.key AND e.list_id = s.list_id"
+_PLANNED = "p.entry_id = e.id AND s.id = p.stage_id"
 _HEAVIER = (
     "(e.expires IS NOT NULL AND e.expires <= :now)"
     f" OR {_weight('s.cause')} > {_weight('e.cause')}"
@@ -53,8 +57,8 @@ _SEEN_ERASED = (
     " blacklist_entry e WHERE e.kind = stage.kind AND e.key = stage.erased_key AND e.list_id = stage.list_id)"
 )
 _PLAN = f"""
-INSERT INTO plan (entry_id, action, heavier)
-SELECT e.id,
+INSERT INTO plan (stage_id, entry_id, action, heavier)
+SELECT s.id, e.id,
        CASE WHEN s.state >= 2 THEN 0
             WHEN e.state = {_UNDONE} THEN {_ADDED}
             WHEN e.state = 2 THEN CASE WHEN :revive = 1 THEN {_REVIVED} ELSE 0 END
@@ -78,7 +82,7 @@ UPDATE blacklist_entry AS e
        actor = NULL, created = s.created, last_event = s.last_event, expires = s.expires, batch_id = :batch,
        revision = e.revision + 1
   FROM plan p, stage s
- WHERE e.id = p.entry_id AND p.action IN ({_ADDED}, {_REVIVED}) AND {_SAME}"""  # noqa: S608
+ WHERE {_PLANNED} AND p.action IN ({_ADDED}, {_REVIVED})"""  # noqa: S608
 _ADD_TO = f"""
 UPDATE blacklist_entry AS e
    SET state = CASE WHEN s.state = 0 THEN 0 ELSE e.state END,
@@ -89,17 +93,17 @@ UPDATE blacklist_entry AS e
        last_event = CASE WHEN s.last_event > COALESCE(e.last_event, -1) THEN s.last_event ELSE e.last_event END,
        below = (e.below OR s.below), revision = e.revision + 1
   FROM plan p, stage s
- WHERE e.id = p.entry_id AND p.action IN ({_CHANGED}, {_FOUND}) AND {_SAME}"""  # noqa: S608
+ WHERE {_PLANNED} AND p.action IN ({_CHANGED}, {_FOUND})"""  # noqa: S608
 _ENTER = """
 INSERT INTO blacklist_entry (kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires,
                              batch_id, revision)
 SELECT kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, :batch, 0
-  FROM stage WHERE NOT EXISTS (SELECT 1 FROM blacklist_entry e WHERE e.kind = stage.kind AND e.key = stage.key
-                               AND e.list_id = stage.list_id)
- ORDER BY kind, key, list_id ON CONFLICT DO NOTHING"""
+  FROM stage s WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.stage_id = s.id) ORDER BY s.id ON CONFLICT DO NOTHING"""
 _COUNT_PLAN = """
 SELECT p.action, e.state, CASE WHEN e.batch_id = :batch AND e.revision = 0 THEN 1 ELSE 0 END, COUNT(*)
   FROM plan p JOIN blacklist_entry e ON e.id = p.entry_id GROUP BY 1, 2, 3"""
+_MAKE_LIST = """
+INSERT INTO blacklist_list (name, note, actor, created) VALUES (:name, '', :actor, :now) ON CONFLICT DO NOTHING"""
 _OWNER = "SELECT b.status, b.owner FROM blacklist_batch b WHERE b.id = :batch"
 _PROGRESS = """
 UPDATE blacklist_batch SET lines_done = :lines, bytes_done = :bytes, counts = :counts, heartbeat = :now
@@ -172,8 +176,8 @@ class Counts:
 class Block:
     """Some lines of an import, to be entered in one transaction."""
 
-    rows: dict[tuple[int, str, str], Staged] = field(default_factory=dict)
-    """Staged rows by kind, key and list name; `list_id` is filled in later."""
+    rows: dict[tuple[int, str, int], Staged] = field(default_factory=dict)
+    """Staged rows by kind, key and list."""
     faults: list[tuple[int, str, str]] = field(default_factory=list)
     """Line, code and sentence."""
     counts: Counts = field(default_factory=Counts)
@@ -182,6 +186,8 @@ class Block:
     """Prefix lengths of its networks."""
     rules: bool = False
     """It holds something else than addresses."""
+    erased: bool = False
+    """Its addresses are to be looked for among the erased ones."""
     lines: int = 0
     """Last line it covers."""
     bytes: int = 0
@@ -192,18 +198,11 @@ class Superseded(Exception):
     """The import is not this process's to continue any more."""
 
 
-def list_ids(link: Link, names: Sequence[str], *, now: int, actor: str) -> dict[str, int]:
-    """Numbers of the named lists, made where they are not there."""
-    found = {}
-    for name in names:
-        row = {"name": name, "actor": actor, "now": now}
-        link.run(
-            "INSERT INTO blacklist_list (name, note, actor, created) VALUES (:name, '', :actor, :now)"
-            " ON CONFLICT DO NOTHING",
-            row,
-        )
-        found[name] = int(link.rows("SELECT id FROM blacklist_list WHERE name = :name", {"name": name})[0][0])
-    return found
+def list_id(link: Link, name: str, *, now: int, actor: str) -> int:
+    """The number of a named list, made when it is not there."""
+    with link.transaction():
+        link.run(_MAKE_LIST, {"name": name, "actor": actor, "now": now})
+    return int(link.rows("SELECT id FROM blacklist_list WHERE name = :name", {"name": name})[0][0])
 
 
 def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], encode: Any) -> None:
@@ -211,24 +210,20 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
 
     *values* holds batch, owner, actor, source, now, revive and replace. Raises `Superseded` and `StorageUnavailable`.
     """
-    now, actor = int(str(values["now"])), str(values["actor"])
-    names = sorted({name for _, _, name in block.rows})
-    with link.transaction():
-        ids = list_ids(link, names, now=now, actor=actor)
-    link.stage([(row[0], row[1], ids[key[2]], *row[3:]) for key, row in sorted(block.rows.items())])
+    link.stage(sorted(block.rows.values()))
     counts = Counts(**block.counts.document())
     with link.transaction():
         # first the row that every other worker on this import needs as well: the transactions cannot overlap
         state = link.rows(_OWNER + link.locking("b"), {"batch": values["batch"]})
         if not state or state[0] != ("running", values["owner"]):
             raise Superseded
-        if any(row[12] is not None for row in block.rows.values()):
+        if block.erased:
             link.run(_SEEN_ERASED)
-        _plan(link, values, counts)
-        link.run(_REMEMBER_EXPIRY, values)
-        link.run(_REMEMBER, values)
-        link.run(_RENEW, values)
-        link.run(_ADD_TO, values)
+        if _plan(link, values, counts):
+            link.run(_REMEMBER_EXPIRY, values)
+            link.run(_REMEMBER, values)
+            link.run(_RENEW, values)
+            link.run(_ADD_TO, values)
         counts.added += link.run(_ENTER, values)
         _write_rules(link, block)
         faults = [{"batch": values["batch"], "line": n, "code": c, "detail": d} for n, c, d in block.faults]
@@ -244,9 +239,12 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
     total.lines = block.lines
 
 
-def _plan(link: Link, values: Mapping[str, object], counts: Counts) -> None:
+def _plan(link: Link, values: Mapping[str, object], counts: Counts) -> bool:
+    """Decide about entries that are there already; whether any of them changes."""
     link.run(_PLAN + link.locking("e"), values)
+    changes = False
     for action, state, own, number in link.rows(_COUNT_PLAN, values):
+        changes = changes or action > 0
         if action == _ADDED:
             counts.added += number
         elif action == _CHANGED:
@@ -261,6 +259,7 @@ def _plan(link: Link, values: Mapping[str, object], counts: Counts) -> None:
             counts.kept_removed += number
         else:
             counts.unchanged += number
+    return changes
 
 
 def _write_rules(link: Link, block: Block) -> None:
@@ -276,12 +275,9 @@ def _write_rules(link: Link, block: Block) -> None:
 def rehearse(link: Link, block: Block, total: Counts, values: Mapping[str, object]) -> None:
     """Count what `load` would do, changing nothing; what earlier blocks held is remembered in `seen`."""
     counts = Counts(**block.counts.document())
-    known = dict(link.rows("SELECT name, id FROM blacklist_list"))
-    strangers = {name: -1 - place for place, name in enumerate(sorted({key[2] for key in block.rows} - known.keys()))}
-    ids = known | strangers
-    link.stage([(row[0], row[1], ids[key[2]], *row[3:]) for key, row in sorted(block.rows.items())])
+    link.stage(sorted(block.rows.values()))
     with link.transaction():
-        if any(row[12] is not None for row in block.rows.values()):
+        if block.erased:
             link.run(_SEEN_ERASED)
         fresh = link.run("INSERT INTO seen SELECT kind, key, list_id FROM stage WHERE 1 = 1 ON CONFLICT DO NOTHING")
         counts.duplicates += len(block.rows) - fresh
