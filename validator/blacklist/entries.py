@@ -112,12 +112,14 @@ class Entries:
             row = await row_by_id(conn, identifier)
             values: dict[str, object] = {}
             if not isinstance(note, Keep):
-                values["note"] = _text(note, "/note") or None
+                values["note"] = clean_text(note, "/note") or None
             if not isinstance(expires, Keep):
                 values["expires"] = expires
             values = {name: value for name, value in values.items() if getattr(row, name) != value}
             if values:
-                await change(conn, row, Action.CHANGED, values, now=self._clock(), actor=actor, why=_text(why, "/why"))
+                await change(
+                    conn, row, Action.CHANGED, values, now=self._clock(), actor=actor, why=clean_text(why, "/why")
+                )
             return await by_id(conn, identifier)
 
     async def archive(self, identifier: str, *, actor: str, why: str = "") -> Entry:
@@ -144,7 +146,9 @@ class Entries:
         why: str,
     ) -> Entry:
         async with self._database.transaction() as conn:
-            await move(conn, identifier, to, action, origins, now=self._clock(), actor=actor, why=_text(why, "/why"))
+            await move(
+                conn, identifier, to, action, origins, now=self._clock(), actor=actor, why=clean_text(why, "/why")
+            )
             return await by_id(conn, identifier)
 
 
@@ -184,16 +188,17 @@ def write_cursor(identifier: str) -> str:
 
 
 def _check_texts(entry: NewEntry, position: int) -> None:
-    _text(entry.note, f"/{position}/note")
-    _text(entry.source, f"/{position}/source")
+    clean_text(entry.note, f"/{position}/note")
+    clean_text(entry.source, f"/{position}/source")
     if list_name(entry.list) != entry.list:
-        complaint = Complaint(f"/{position}/list", "1 to 64 of a-z, 0-9, dot, dash, underscore")
+        complaint = Complaint(f"/{position}/list", "1 to 64 of a-z, 0-9, dash, underscore")
         raise RequestRefused("the name of the list cannot be used", [complaint])
 
 
-def _text(value: str, pointer: str) -> str:
+def clean_text(value: str, pointer: str) -> str:
+    """A text for people as it is kept; raises `LimitExceeded` for one that is too long or holds a NUL."""
     if len(value) > MAX_NOTE_CHARS or "\x00" in value:
         raise LimitExceeded(
             "a text is too long or holds a NUL", [Complaint(pointer, f"at most {MAX_NOTE_CHARS} characters")]
         )
-    return value.strip()
+    return value.replace("\r\n", "\n").replace("\r", "\n").strip()

@@ -23,7 +23,7 @@ MAX_NOTE_CHARS = 1_000
 """Longest note, reason or source that is kept with an entry."""
 
 _ANY_ADDRESS = SyntaxRules(apostrophe=True, symbols=True, eai=True)
-_LIST_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_LIST_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TLD = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
 _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
@@ -351,7 +351,7 @@ def rule_keys(keys: DomainKeys, widths: Iterable[tuple[int, int]]) -> dict[tuple
 
 
 def list_name(text: str) -> str | None:
-    """The name of a list in its one form, or None when it can be none: `[a-z0-9._-]`, 1 to 64 characters."""
+    """The name of a list in its one form, or None when it can be none: `[a-z0-9_-]`, 1 to 64 characters."""
     name = text.strip().lower()
     return name if _LIST_NAME.fullmatch(name) else None
 
