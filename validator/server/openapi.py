@@ -185,6 +185,8 @@ def _content(body: Body, names: dict[Any, str], mode: str) -> dict[str, Any]:
             schema: dict[str, Any] = {"$ref": names[body.item, mode]}
             if content_type == "application/x-ndjson":
                 schema = {"type": "string", "description": f"One JSON object a line; each as {schema['$ref']}."}
+        elif content_type == "application/yaml":
+            schema = {}  # readers parse the document before they look at the schema
         elif body.binary:
             schema = {"type": "string", "contentMediaType": content_type, "contentEncoding": "binary"}
         else:

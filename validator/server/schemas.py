@@ -80,7 +80,7 @@ def _flag(value: object) -> object:
     """The model service's clients send true, false, 0, 1, also as text."""
     known = {"true": True, "1": True, "false": False, "0": False}
     if isinstance(value, str):
-        return known.get(value.lower(), value)
+        return known.get(value, value)
     if type(value) is int and value in (0, 1):
         return bool(value)
     return value
@@ -95,7 +95,10 @@ class EnvelopeRequest(BaseModel):
     sanitize: Annotated[bool, BeforeValidator(_flag)] = Field(
         True,
         description="true, false, 0 or 1; true when absent.",
-        json_schema_extra={"type": ["boolean", "integer", "string"]},
+        json_schema_extra={
+            "type": ["boolean", "integer", "string"],
+            "enum": [True, False, 0, 1, "true", "false", "0", "1"],
+        },
     )
 
 
