@@ -140,3 +140,11 @@ DNS_REWRITING = Gauge(
 # --- blacklist ------------------------------------------------------------------------------------------------------
 
 # --- feedback -------------------------------------------------------------------------------------------------------
+
+# --- lists ----------------------------------------------------------------------------------------------------------
+LIST_ROWS = Counter(
+    "validator_list_rows_total", "Rows of batches and streams answered.", ("outcome",), registry=REGISTRY
+)
+LIST_STREAMS_ENDED = Counter(
+    "validator_list_streams_ended_total", "Streams that ended, by how they did.", ("end",), registry=REGISTRY
+)

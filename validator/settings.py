@@ -135,6 +135,16 @@ class Settings(BaseSettings):
         False, description="Send traces; where to is told by the OTEL_* variables of OpenTelemetry (extra `otel`)."
     )
 
+    batch_max_rows: int = Field(1_000, ge=1, le=100_000, description="Most addresses in one `POST /check/batch`.")
+    batch_max_bytes: int = Field(1_048_576, ge=1_024, description="Largest body of `POST /check/batch`, in bytes.")
+    stream_max_line_bytes: int = Field(65_536, ge=1_024, description="Longest line or table record of a list, in bytes.")
+    stream_max_bytes: int = Field(
+        4_294_967_296, ge=1_024, description="Most bytes in one `POST /check/stream`, counted after decompression."
+    )
+    stream_idle_timeout_s: float = Field(
+        30.0, gt=0, le=3_600, description="Seconds that a stream may wait for a whole line, or for answers to be read."
+    )
+
     @field_validator("dns_servers", "special_use_exceptions", "trusted_proxies", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:

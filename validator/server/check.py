@@ -9,13 +9,14 @@ import orjson
 from aiohttp import web
 
 from validator.checker import CheckOptions
+from validator.checker.document import verdict_document
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import decode_json, json_response, read_body, validate_json
 from validator.server.problems import ProblemException
 from validator.server.routes import Answer, Route, Scope
 from validator.server.schemas import CheckRequest, CheckResponse, EnvelopeRequest, EnvelopeResponse
 from validator.settings import OnUnknown
-from validator.verdict import Explanation, Status, Verdict
+from validator.verdict import Status
 
 MAX_CHECK_BODY_BYTES = 8 * 1024
 RETRY_AFTER_UNKNOWN_S = 30
@@ -45,40 +46,6 @@ def parse_check(raw: bytes) -> tuple[str, CheckOptions, OnUnknown | None]:
 def _are_flags(body: dict[str, Any]) -> bool:
     """1 == True in a dictionary key; the contract says booleans."""
     return type(body.get("sanitize", True)) is bool and type(body.get("explain", False)) is bool
-
-
-def verdict_document(verdict: Verdict) -> dict[str, Any]:
-    """The wire form of a verdict."""
-    document: dict[str, Any] = {
-        "orig": verdict.orig,
-        "valid": verdict.valid,
-        "email": verdict.email,
-        "reason": verdict.reason,
-        "status": verdict.status,
-        "suggestion": verdict.suggestion,
-    }
-    if verdict.explain is not None:
-        document["explain"] = explain_document(verdict.explain)
-    return document
-
-
-def explain_document(explain: Explanation) -> dict[str, Any]:
-    """The wire form of the evidence."""
-    return {
-        "changes": [
-            {"rule": change.rule, "before": change.before, "after": change.after, "confidence": change.confidence}
-            for change in explain.changes
-        ],
-        "findings": [
-            {"reason": finding.reason, "outcome": finding.outcome, "detail": finding.detail}
-            for finding in explain.findings
-        ],
-        "dns": explain.dns,
-        "provider": explain.provider,
-        "flags": list(explain.flags),
-        "entries": list(explain.entries),
-        "extra": dict(explain.extra),
-    }
 
 
 def unknown_problem() -> ProblemException:

@@ -1,0 +1,74 @@
+"""Gzip in both directions, a piece at a time. Pure.
+
+Neither side ever holds more than a piece: what a compressed byte expands to is asked for in bounded portions, so a
+decompression bomb costs its sender's patience and the limit on total bytes, not our memory.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from validator.errors import RequestRefused
+
+PIECE_BYTES = 256 * 1024
+"""Most that one step of decompression yields."""
+MAGIC = b"\x1f\x8b"
+"""How a gzip member begins (RFC 1952); no text does."""
+_GZIP = 31
+
+
+class Gunzip:
+    """Decompresses a stream of one or more gzip members."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(_GZIP)
+        self._fed = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The text that *chunk* expands to, in pieces. Raises `RequestRefused` for bytes that are not gzip."""
+        data = chunk
+        while data:
+            if self._inflate.eof:
+                self._inflate = zlib.decompressobj(_GZIP)
+            self._fed = True
+            try:
+                piece = self._inflate.decompress(data, PIECE_BYTES)
+            except zlib.error:
+                raise RequestRefused("the gzip stream is damaged") from None
+            if piece:
+                yield piece
+            data = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
+            if not data and not self._inflate.eof and len(piece) == PIECE_BYTES:
+                yield from self._drain()
+
+    def finish(self) -> None:
+        """The input ended; raises `RequestRefused` when the last member did not."""
+        if self._fed and not self._inflate.eof:
+            raise RequestRefused("the gzip stream is cut off")
+
+    def _drain(self) -> Iterator[bytes]:
+        """What the decompressor still holds after a full piece."""
+        while True:
+            try:
+                piece = self._inflate.decompress(b"", PIECE_BYTES)
+            except zlib.error:
+                raise RequestRefused("the gzip stream is damaged") from None
+            if not piece:
+                return
+            yield piece
+
+
+class Gzip:
+    """Compresses a stream; every piece can be read at once by the other side."""
+
+    def __init__(self, level: int = 1) -> None:
+        self._deflate = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
+
+    def feed(self, piece: bytes) -> bytes:
+        """The compressed form of *piece*, flushed."""
+        return self._deflate.compress(piece) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+
+    def finish(self) -> bytes:
+        """The end of the stream."""
+        return self._deflate.flush()
