@@ -170,6 +170,22 @@ def choose_column(cells: Sequence[str], shape: TableShape) -> tuple[int, bool]:
     raise RequestRefused("column: name the column of addresses")
 
 
+def choose_columns(cells: Sequence[str], shape: TableShape, columns: Sequence[str]) -> tuple[list[int], bool]:
+    """The same for several columns, each named, numbered or given as a pattern that may fit many."""
+    if not columns:
+        index, has_header = choose_column(cells, shape)
+        return [index], has_header
+    found: dict[int, None] = {}
+    has_header = False
+    for column in columns:
+        index, has_header = choose_column(cells, TableShape(shape.delimiter, column, shape.header))
+        found[index] = None
+        if has_header and not column.isdecimal():
+            matching = (fnmatch.fnmatchcase(cell.strip().lower(), column.lower()) for cell in cells)
+            found.update((place, None) for place, fits in enumerate(matching) if fits)
+    return sorted(found), has_header
+
+
 class TextDecoder:
     """One address a line; blank lines give no row."""
 
