@@ -57,5 +57,7 @@ async def service(folder: Path, **changes: Any) -> AsyncIterator[Service]:
     async with open_runtime(settings_for(folder, **changes)) as runtime:
         app = create_app(runtime)
         assert app[RUNTIME] is runtime
-        async with TestClient(TestServer(app)) as client:
+        server = TestServer(app)
+        await server.start_server(auto_decompress=False)
+        async with TestClient(server) as client:
             yield Service(client, runtime)

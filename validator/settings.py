@@ -137,7 +137,9 @@ class Settings(BaseSettings):
 
     batch_max_rows: int = Field(1_000, ge=1, le=100_000, description="Most addresses in one `POST /check/batch`.")
     batch_max_bytes: int = Field(1_048_576, ge=1_024, description="Largest body of `POST /check/batch`, in bytes.")
-    stream_max_line_bytes: int = Field(65_536, ge=1_024, description="Longest line or table record of a list, in bytes.")
+    stream_max_line_bytes: int = Field(
+        65_536, ge=1_024, description="Longest line or table record of a list, in bytes."
+    )
     stream_max_bytes: int = Field(
         4_294_967_296, ge=1_024, description="Most bytes in one `POST /check/stream`, counted after decompression."
     )

@@ -173,7 +173,7 @@ def as_junit(findings: Sequence[ListFinding], checked: Sequence[tuple[str, int]]
             place = finding.place
             name = f"line {place.line}, column {place.column}" + (f", {place.field}" if place.field else "")
             yield (
-                f'    <testcase classname={_attribute(file)} name={_attribute(name)} file={_attribute(file)}'
+                f"    <testcase classname={_attribute(file)} name={_attribute(name)} file={_attribute(file)}"
                 f' line="{place.line}">\n'
             )
             tag = "failure" if finding.level is Level.ERROR else "skipped"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from typing import Protocol
 
 from validator.bulk.encode import Answer
@@ -56,7 +56,7 @@ def _undecided(answers: Sequence[Answer], options: RowOptions) -> list[Answer]:
 
 async def judge_windows(
     checker: ManyChecker, windows: AsyncIterable[Rows], options: RowOptions, *, ahead: int = WINDOWS_AHEAD
-) -> AsyncIterator[tuple[Rows, list[Answer]]]:
+) -> AsyncGenerator[tuple[Rows, list[Answer]]]:
     """Every window with its answers, in order; at most *ahead* windows are held.
 
     Closing the iterator cancels what is under way. An error of the rows or of the store ends it, after the answers

@@ -14,7 +14,9 @@ from validator.bulk.ndjson import TOO_LONG
 from validator.bulk.rows import RowFault, Rows
 from validator.errors import RequestRefused
 
-EMAIL_NAMES = frozenset({"email", "e-mail", "mail", "emails", "email address", "email_address", "emailaddress", "address"})
+EMAIL_NAMES = frozenset(
+    {"email", "e-mail", "mail", "emails", "email address", "email_address", "emailaddress", "address"}
+)
 """Header names that are taken for the column of addresses when none was asked for; compared in lower case."""
 
 NOT_UTF8 = RowFault(400, "not UTF-8")

@@ -72,7 +72,7 @@ def show(verdicts: Sequence[Verdict], output: OutputFormat) -> None:
     if output is OutputFormat.JSON:
         import orjson
 
-        from validator.server.check import verdict_document
+        from validator.checker.document import verdict_document
 
         for verdict in verdicts:
             typer.echo(orjson.dumps(verdict_document(verdict)).decode())

@@ -17,9 +17,7 @@ BATCH_ROWS = 1_000
 OnUnknown = Literal["accept", "error"]
 
 
-def _options(
-    sanitize: bool, explain: bool, on_unknown: OnUnknown | None, lists: Sequence[str]
-) -> dict[str, Any]:
+def _options(sanitize: bool, explain: bool, on_unknown: OnUnknown | None, lists: Sequence[str]) -> dict[str, Any]:
     """The options of a check as they go over the wire; defaults are left out."""
     found: dict[str, Any] = {}
     if not sanitize:
@@ -102,9 +100,7 @@ class Client:
         """Answers to any number of addresses, in order, never more than a batch in memory."""
         rest = iter(emails)
         while batch := list(islice(rest, BATCH_ROWS)):
-            yield from self.check_batch(
-                batch, sanitize=sanitize, explain=explain, on_unknown=on_unknown, lists=lists
-            )
+            yield from self.check_batch(batch, sanitize=sanitize, explain=explain, on_unknown=on_unknown, lists=lists)
 
 
 class AsyncClient:

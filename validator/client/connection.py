@@ -84,7 +84,7 @@ class Connection:
                 )
         self._open.request("POST", self._prefix + path, raw, self._headers)
         response = self._open.getresponse()
-        return response.status, response.headers, response.read()
+        return response.status, dict(response.headers), response.read()
 
 
 def _is_verdict_on_row(answer: bytes) -> bool:
@@ -109,7 +109,7 @@ def _decoded(answer: bytes) -> Any:
 
 def _wait_s(headers: Mapping[str, str], attempt: int) -> float | None:
     """How long to wait before asking again; None when the service says longer than we obey."""
-    said = headers.get("Retry-After", "")
+    said = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
     if said.isdecimal():
         return float(said) if int(said) <= MAX_RETRY_AFTER_S else None
     return _backoff_s(attempt)
@@ -117,4 +117,4 @@ def _wait_s(headers: Mapping[str, str], attempt: int) -> float | None:
 
 def _backoff_s(attempt: int) -> float:
     """Doubling, with jitter so that many clients do not come back together."""
-    return min(10.0, 0.2 * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+    return min(10.0, 0.2 * float(2**attempt)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

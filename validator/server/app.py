@@ -11,7 +11,7 @@ from aiohttp import web
 
 from validator import metrics
 from validator.runtime import Runtime
-from validator.server import check, docs, probes
+from validator.server import batch, check, docs, probes
 from validator.server.app_keys import AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.auth import Authenticator, KeyAuthenticator
 from validator.server.limits import RateLimits
@@ -19,7 +19,7 @@ from validator.server.load import Load
 from validator.server.mounted import REQUEST_ID, Mounted, http_problem, request_id_of
 from validator.server.routes import Route
 
-ROUTES: tuple[Route, ...] = (*check.ROUTES, *probes.ROUTES, *docs.ROUTES)
+ROUTES: tuple[Route, ...] = (*check.ROUTES, *batch.ROUTES, *probes.ROUTES, *docs.ROUTES)
 """Every operation of the service."""
 
 

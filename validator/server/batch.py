@@ -289,7 +289,9 @@ def _prefers_csv(accept: str) -> bool:
     return False
 
 
-_OPTIONS_NOTE = """One row a line, one answer a line, in order. Rows are judged in windows of up to 1,000 as they arrive.
+_OPTIONS_NOTE = """One row a line, one answer a line, in order.
+
+Rows are judged in windows of up to 1,000 as they arrive.
 
 NDJSON: a JSON string or a check request a line; blank lines are skipped. A table (CSV, TSV): the column of addresses
 is found by its header or named with `column`. A row that cannot be read or decided is answered by

@@ -74,11 +74,12 @@ _FULL = (
 class GuardedProtocol(RequestHandler):
     """One connection that counts what the sweep wants to know."""
 
-    __slots__ = ("header_open", "header_s", "idle_s", "received", "starved_at", "starved_s", "unread_s")
+    __slots__ = ("header_open", "header_s", "idle_s", "received", "self_timed", "starved_at", "starved_s", "unread_s")
 
     def __init__(self, server: GuardedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
         self.received = 0
+        self.self_timed = False
         self.header_open = False
         self.header_s = 0.0
         self.idle_s = 0.0
@@ -121,6 +122,8 @@ class GuardedProtocol(RequestHandler):
 
     def overdue(self, limits: ConnectionLimits) -> Overdue | None:
         """Called once per sweep: count on, and say why this connection is to be closed, if it is."""
+        if self.self_timed:
+            return None
         if self._is_unread():
             self.unread_s += SWEEP_S
             if self.unread_s >= limits.send_s:

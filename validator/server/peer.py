@@ -13,6 +13,8 @@ from typing import Self
 
 from aiohttp import web
 
+from validator.server.connections import GuardedProtocol
+
 TICK_S = 0.25
 
 
@@ -39,6 +41,7 @@ class PeerWatch:
     """Cancels the task that entered it when the peer is gone, silent or stuck; a context manager."""
 
     def __init__(self, request: web.Request, idle_timeout_s: float) -> None:
+        self._protocol = request.protocol
         self._transport = request.transport
         self._idle_timeout_s = idle_timeout_s
         self._loop = asyncio.get_running_loop()
@@ -59,16 +62,25 @@ class PeerWatch:
     async def __aenter__(self) -> Self:
         self._task = asyncio.current_task()
         self._timer = self._loop.call_later(TICK_S, self._look)
+        self._set_self_timed(True)
         return self
+
+    def _set_self_timed(self, value: bool) -> None:
+        """The sweep over all connections leaves this one to us: a list may pause longer than a single request."""
+        if isinstance(self._protocol, GuardedProtocol):
+            self._protocol.self_timed = value
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._end is not None and self._task is not None:
-            if self._task.uncancel() <= 0 and kind is asyncio.CancelledError:
-                raise PeerLost(self._end) from None
+        self._set_self_timed(False)
+        if self._end is None or self._task is None:
+            return
+        others = self._task.uncancel()
+        if not others and kind is asyncio.CancelledError:
+            raise PeerLost(self._end) from None
 
     def _look(self) -> None:
         transport, now = self._transport, self._loop.time()

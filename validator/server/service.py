@@ -95,6 +95,7 @@ class HttpService:
             max_field_size=settings.max_header_line_bytes,
             max_headers=settings.max_headers,
             lingering_time=LINGER_S,
+            auto_decompress=False,  # aiohttp takes a gzip body that was cut off for a whole one; `batch` does it itself
         )
         self._server.start_sweeping()
         self._listener = Listener(self._sock, self._server)
