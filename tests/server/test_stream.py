@@ -6,6 +6,7 @@ import asyncio
 import csv
 import gzip
 import io
+import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ def ndjson(values: Sequence[object]) -> bytes:
 
 async def chunked(data: bytes, *cuts: int) -> AsyncIterator[bytes]:
     borders = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in itertools.pairwise(borders):
         yield data[start:stop]
         await asyncio.sleep(0)
 
@@ -166,9 +167,7 @@ async def test_the_column_is_found_by_name_number_or_header(
 
 async def test_a_table_without_a_known_column_is_refused(running: Service) -> None:
     for body, query in ((b"id,name\n1,2\n", ""), (b"id,name\n1,2\n", "?column=mail"), (b"a\nb\n", "?column=7")):
-        response = await running.client.post(
-            f"/check/stream{query}", data=body, headers={"Content-Type": "text/csv"}
-        )
+        response = await running.client.post(f"/check/stream{query}", data=body, headers={"Content-Type": "text/csv"})
         assert response.status == 422
         assert response.content_type == "application/problem+json"
 
