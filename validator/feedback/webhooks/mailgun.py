@@ -1,0 +1,101 @@
+"""Mailgun's webhooks. Pure.
+
+HMAC-SHA256 over timestamp + token; the body is not signed, so a token counts once and only while it is fresh.
+`severity: permanent` is not "hard": blocks for spam are permanent too.
+https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from validator.errors import WebhookRejected
+from validator.feedback.event import EventKind, Reported
+from validator.feedback.reasons import FailureReason
+from validator.feedback.webhooks.reading import Unreadable, code_of, mailbox, moment_of, part_of, text_of
+from validator.feedback.webhooks.signing import REFUSED, hmac_sha256, require_equal, require_fresh
+
+PROVIDER = "mailgun"
+_KINDS = {
+    "failed": EventKind.BOUNCE,
+    "bounced": EventKind.BOUNCE,
+    "dropped": EventKind.BOUNCE,
+    "rejected": EventKind.BOUNCE,
+    "delivered": EventKind.DELIVERY,
+    "complained": EventKind.COMPLAINT,
+    "unsubscribed": EventKind.UNSUBSCRIBE,
+}
+_CODES = {
+    498: FailureReason.DOMAIN_NO_MAIL,
+    602: FailureReason.DELIVERY_TIMEOUT,
+    605: FailureReason.ALREADY_SUPPRESSED,
+    606: FailureReason.ALREADY_SUPPRESSED,
+    607: FailureReason.ALREADY_SUPPRESSED,
+}
+
+
+def token_of(document: Mapping[str, Any]) -> str:
+    """The single-use token of a request; empty when it has none."""
+    return text_of(_signature(document), "token")
+
+
+def verify(document: Mapping[str, Any], key: bytes, *, now: float, tolerance_s: float) -> None:
+    """Refuse a request whose signature does not hold; using up its token is the caller's."""
+    signature = _signature(document)
+    timestamp, token, given = (text_of(signature, name) for name in ("timestamp", "token", "signature"))
+    if not token or not given.isascii():
+        raise WebhookRejected(REFUSED)
+    require_equal(given.encode(), hmac_sha256(key, (timestamp + token).encode()).hex().encode())
+    require_fresh(timestamp, now, tolerance_s)
+
+
+def form(body: bytes) -> Mapping[str, Any]:
+    """The older form posts, as a document of the newer shape."""
+    fields = dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=500))
+    signature = {name: fields.get(name, "") for name in ("timestamp", "token", "signature")}
+    return {"signature": signature, "event-data": {**fields, "_form": True}}
+
+
+def read(item: Mapping[str, Any]) -> list[Reported]:
+    """One request; it holds one event."""
+    data = part_of(item, "event-data")
+    kind = text_of(data, "event").lower()
+    if not kind:
+        raise Unreadable("no event-data.event")
+    status = part_of(data, "delivery-status")
+    number = text_of(status, "code") or text_of(data, "code")
+    code = code_of(status, "code") or code_of(data, "code")
+    mapped = _KINDS.get(kind, EventKind.IGNORED)
+    hint: FailureReason | None = None
+    if mapped is EventKind.BOUNCE:
+        if text_of(data, "severity").lower() == "temporary":
+            mapped = EventKind.DEFERRAL
+        hint = _CODES.get(int(number)) if number.isdigit() and len(number) == 3 else None
+        if text_of(data, "reason").startswith("suppress-") or hint is FailureReason.ALREADY_SUPPRESSED:
+            mapped = EventKind.PROVIDER_SUPPRESSED
+        hint = hint or FailureReason.RECIPIENT_FILTERED
+    words = " ".join(part for part in (text_of(status, "message"), text_of(status, "description")) if part)
+    return [
+        Reported(
+            kind=mapped,
+            address=mailbox(data.get("recipient")),
+            provider=PROVIDER,
+            event_id=token_of(item) or text_of(data, "id"),
+            occurred_at=moment_of(data, "timestamp"),
+            message_id=text_of(part_of(part_of(data, "message"), "headers"), "message-id")
+            or text_of(data, "Message-Id").strip("<>"),
+            text=words or text_of(data, "error", "description"),
+            code=None if code is not None and code >= 560 else code,
+            enhanced_status=text_of(status, "enhanced-code"),
+            remote_host=text_of(status, "mx-host"),
+            hint=hint,
+            raw_type="/".join(part for part in (kind, text_of(data, "severity"), text_of(data, "reason")) if part),
+        )
+    ]
+
+
+def _signature(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = document.get("signature")
+    return found if isinstance(found, Mapping) else document

@@ -1,0 +1,68 @@
+"""Mailjet: no signature, so a secret in the URL or HTTP Basic. Pure.
+
+https://dev.mailjet.com/email/guides/webhooks/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from validator.feedback.event import EventKind, Reported
+from validator.feedback.reasons import FailureReason
+from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, text_of
+
+PROVIDER = "mailjet"
+_KINDS = {
+    "bounce": EventKind.BOUNCE,
+    "blocked": EventKind.BOUNCE,
+    "sent": EventKind.DELIVERY,
+    "spam": EventKind.COMPLAINT,
+    "unsub": EventKind.UNSUBSCRIBE,
+}
+_HINTS = {
+    "user unknown": FailureReason.MAILBOX_NOT_FOUND,
+    "mailbox inactive": FailureReason.MAILBOX_DISABLED,
+    "quota exceeded": FailureReason.MAILBOX_FULL,
+    "invalid domain": FailureReason.DOMAIN_NOT_FOUND,
+    "no mail host": FailureReason.DOMAIN_NO_MAIL,
+    "relay/access denied": FailureReason.RELAY_DENIED,
+    "greylisted": FailureReason.GREYLISTED,
+    "typofix": FailureReason.RECIPIENT_FILTERED,
+    "sender blocked": FailureReason.SENDER_REJECTED,
+    "content blocked": FailureReason.CONTENT_SPAM,
+    "policy issue": FailureReason.POLICY_REJECTED,
+    "system issue": FailureReason.REMOTE_SYSTEM_ERROR,
+    "protocol issue": FailureReason.PROTOCOL_ERROR,
+    "connection issue": FailureReason.CONNECTION_FAILED,
+    "duplicate in campaign": FailureReason.ALREADY_SUPPRESSED,
+    "preblocked": FailureReason.ALREADY_SUPPRESSED,
+    "spam content": FailureReason.CONTENT_SPAM,
+    "dns issue": FailureReason.CONNECTION_FAILED,
+}
+
+
+def read(item: Mapping[str, Any]) -> list[Reported]:
+    """One event."""
+    kind = text_of(item, "event")
+    if not kind:
+        raise Unreadable("no event")
+    error = text_of(item, "error")
+    message_id = text_of(item, "Message_GUID", "MessageID", "mj_message_id")
+    mapped = _KINDS.get(kind, EventKind.IGNORED)
+    hint = _HINTS.get(error.lower())
+    if mapped is EventKind.BOUNCE and hint is None:
+        hint = FailureReason.RECIPIENT_FILTERED if item.get("hard_bounce") is True else FailureReason.DELIVERY_TIMEOUT
+    return [
+        Reported(
+            kind=mapped,
+            address=mailbox(item.get("email")),
+            provider=PROVIDER,
+            event_id=f"{message_id}:{kind}:{text_of(item, 'time')}",
+            occurred_at=moment_of(item, "time"),
+            message_id=message_id,
+            text=text_of(item, "comment", "smtp_reply"),
+            hint=hint,
+            raw_type="/".join(part for part in (kind, error) if part),
+        )
+    ]

@@ -1,0 +1,100 @@
+"""Every provider whose webhook is understood, by the name in its path: how a body becomes events. Pure.
+
+A new provider is one file and one line here; `docs/adding-a-webhook.md` is the recipe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from validator.errors import LimitExceeded, RequestRefused
+from validator.feedback.webhooks import (
+    brevo,
+    mailersend,
+    mailgun,
+    mailjet,
+    mailtrap,
+    mandrill,
+    postal,
+    postmark,
+    sendgrid,
+    ses,
+    sparkpost,
+    standard,
+    unisender,
+)
+from validator.feedback.webhooks.reading import MAX_ITEMS, Batch, ReadItem, as_list, read_items
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """How one provider's request is read."""
+
+    name: str
+    """Name in the path, and of its events."""
+    read: ReadItem
+    """One item -> events."""
+    items: Callable[[Any], Sequence[Any]] = as_list
+    """The document -> items."""
+    document: Callable[[bytes], Any] = json.loads
+    """The body -> document."""
+
+
+def _nested(name: str) -> Callable[[Any], Sequence[Any]]:
+    def items(document: Any) -> Sequence[Any]:
+        if isinstance(document, Mapping) and isinstance(document.get(name), list):
+            return list(document[name])
+        return as_list(document)
+
+    return items
+
+
+def _mailgun_document(body: bytes) -> Any:
+    return json.loads(body) if body.lstrip()[:1] in {b"{", b"["} else mailgun.form(body)
+
+
+def _mandrill_document(body: bytes) -> Any:
+    if body.lstrip()[:1] in {b"{", b"["}:
+        return json.loads(body)
+    return json.loads(parse_qs(body.decode("utf-8", "replace"), max_num_fields=50).get("mandrill_events", ["[]"])[0])
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    provider.name: provider
+    for provider in (
+        Provider("ses", ses.read),
+        Provider("sendgrid", sendgrid.read),
+        Provider("mailgun", mailgun.read, document=_mailgun_document),
+        Provider("postmark", postmark.read),
+        Provider("sparkpost", sparkpost.read),
+        Provider("standard", standard.read),
+        Provider("brevo", brevo.read),
+        Provider("mailersend", mailersend.read),
+        Provider("mailjet", mailjet.read),
+        Provider("mailtrap", mailtrap.read, items=_nested("events")),
+        Provider("mandrill", mandrill.read, document=_mandrill_document),
+        Provider("postal", postal.read),
+        Provider("unisender", unisender.read),
+    )
+}
+"""By name."""
+
+
+def read_document(provider: Provider, body: bytes) -> Any:
+    """The document of a request; raises `RequestRefused` when the body is none."""
+    try:
+        return provider.document(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestRefused("the body is not JSON") from error
+
+
+def read_batch(provider: Provider, document: Any) -> Batch:
+    """Every event of a request; raises `LimitExceeded` for more than `MAX_ITEMS`."""
+    items = provider.items(document)
+    if len(items) > MAX_ITEMS:
+        raise LimitExceeded(f"more than {MAX_ITEMS} events in one request")
+    return read_items(items, provider.read)

@@ -1,0 +1,45 @@
+"""Comparing signatures: constant time, over raw bytes, with a window of time. Pure; the caller brings the clock."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+
+from validator.errors import WebhookRejected
+
+REFUSED = "the webhook could not be verified"
+"""All that a caller learns."""
+
+
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """The keyed hash."""
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+def require_equal(given: bytes, wanted: bytes) -> None:
+    """Refuse unless both are the same, in constant time."""
+    if not hmac.compare_digest(given, wanted):
+        raise WebhookRejected(REFUSED)
+
+
+def require_fresh(timestamp: str, now: float, tolerance_s: float) -> None:
+    """Refuse a time that is not seconds since 1970 within *tolerance_s* of *now*; 0 accepts any time."""
+    try:
+        seconds = float(timestamp)
+    except ValueError:
+        raise WebhookRejected(REFUSED) from None
+    if tolerance_s and not abs(now - seconds) <= tolerance_s:
+        raise WebhookRejected(REFUSED)
+
+
+def decoded(text: str) -> bytes:
+    """Base64 as bytes, strictly: one spelling per value, so that no changed character can mean the same."""
+    try:
+        raw = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError, ValueError):
+        raise WebhookRejected(REFUSED) from None
+    if base64.b64encode(raw).decode("ascii") != text:
+        raise WebhookRejected(REFUSED)
+    return raw

@@ -1,0 +1,115 @@
+"""Standard Webhooks (https://www.standardwebhooks.com): signing and verifying, and the events of Resend. Pure.
+
+HMAC-SHA256 over `id.timestamp.body`; the secret after `whsec_` is base64; several signatures may be listed, so that
+secrets can be changed. The same form signs our own outgoing notices.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from validator.errors import SettingsError, WebhookRejected
+from validator.feedback.event import EventKind, Reported
+from validator.feedback.reasons import FailureReason
+from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, part_of, text_of
+from validator.feedback.webhooks.signing import REFUSED, hmac_sha256, require_fresh
+
+PROVIDER = "standard"
+_KINDS = {
+    "bounced": EventKind.BOUNCE,
+    "failed": EventKind.BOUNCE,
+    "delivery_delayed": EventKind.DEFERRAL,
+    "delivered": EventKind.DELIVERY,
+    "complained": EventKind.COMPLAINT,
+    "unsubscribed": EventKind.UNSUBSCRIBE,
+    "suppressed": EventKind.PROVIDER_SUPPRESSED,
+}
+_BOUNCES = {
+    "suppressed": FailureReason.ALREADY_SUPPRESSED,
+    "onaccountsuppressionlist": FailureReason.ALREADY_SUPPRESSED,
+    "mailboxfull": FailureReason.MAILBOX_FULL,
+    "messagetoolarge": FailureReason.MESSAGE_TOO_LARGE,
+    "contentrejected": FailureReason.CONTENT_SPAM,
+    "noemail": FailureReason.MAILBOX_NOT_FOUND,
+}
+
+
+def load_secret(text: str, *, setting: str) -> bytes:
+    """The key of a `whsec_…` secret; raises `SettingsError` naming the setting."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SettingsError(f"{setting}: what follows whsec_ is not base64") from error
+    if len(key) < 16:
+        raise SettingsError(f"{setting}: shorter than 16 bytes")
+    return key
+
+
+def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """The value of `webhook-signature`."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac_sha256(key, signed)).decode("ascii")
+
+
+def verify(body: bytes, headers: Mapping[str, str], keys: Sequence[bytes], *, now: float, tolerance_s: float) -> str:
+    """Refuse a request that none of *keys* signed in time; answers its identifier."""
+    message_id = headers.get("webhook-id") or headers.get("svix-id") or ""
+    timestamp = headers.get("webhook-timestamp") or headers.get("svix-timestamp") or ""
+    listed = (headers.get("webhook-signature") or headers.get("svix-signature") or "").split(" ")
+    require_fresh(timestamp, now, tolerance_s)
+    if not message_id or "." in message_id or not timestamp.isdigit():
+        raise WebhookRejected(REFUSED)
+    held = False
+    for key in keys:
+        wanted = sign(key, message_id, int(timestamp), body).encode()
+        for given in listed[:16]:
+            held |= given.isascii() and hmac.compare_digest(given.encode("ascii"), wanted)
+    if not held:
+        raise WebhookRejected(REFUSED)
+    return message_id
+
+
+def read(item: Mapping[str, Any], *, message_id: str = "") -> list[Reported]:
+    """One `{type, data}` request: an event of Resend's names, one per recipient; other types are ignored."""
+    kind = text_of(item, "type")
+    if not kind:
+        raise Unreadable("no type")
+    data = part_of(item, "data")
+    name = kind.rpartition(".")[2].lower()
+    mapped = _KINDS.get(name, EventKind.IGNORED)
+    bounce = part_of(data, "bounce")
+    words = text_of(bounce, "message") or text_of(part_of(data, "failed"), "reason")
+    sub = text_of(bounce, "subType")
+    hint = _BOUNCES.get(sub.lower())
+    if mapped is EventKind.BOUNCE and hint is FailureReason.ALREADY_SUPPRESSED:
+        mapped = EventKind.PROVIDER_SUPPRESSED
+    if mapped in {EventKind.BOUNCE, EventKind.DEFERRAL} and hint is None:
+        hint = FailureReason.RECIPIENT_FILTERED if mapped is EventKind.BOUNCE else FailureReason.DELIVERY_TIMEOUT
+        if name == "failed":
+            hint = FailureReason.SENDER_ACCOUNT_ERROR
+    addresses = [mailbox(address) for address in _recipients(data)] or [""]
+    return [
+        Reported(
+            kind=mapped,
+            address=address,
+            provider=PROVIDER,
+            event_id=message_id or f"{text_of(data, 'email_id', 'id')}:{kind}:{text_of(item, 'created_at')}",
+            occurred_at=moment_of(item, "created_at", "timestamp") or moment_of(data, "created_at"),
+            message_id=text_of(data, "email_id", "message_id"),
+            text=words,
+            hint=hint,
+            raw_type="/".join(part for part in (kind, text_of(bounce, "type"), sub) if part),
+        )
+        for address in addresses
+    ]
+
+
+def _recipients(data: Mapping[str, Any]) -> list[str]:
+    found = data.get("to") or data.get("email") or data.get("recipient")
+    if isinstance(found, str):
+        return [found]
+    return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []

@@ -1,0 +1,80 @@
+"""Unisender Go: a secret in a header or HTTP Basic here; its own `auth` field is not checked. Pure.
+
+https://godocs.unisender.ru/web-api-ref#callback-format
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from validator.feedback.event import EventKind, Reported
+from validator.feedback.reasons import FailureReason
+from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, part_of, text_of
+
+PROVIDER = "unisender"
+_KINDS = {
+    "hard_bounced": EventKind.BOUNCE,
+    "soft_bounced": EventKind.BOUNCE,
+    "delivered": EventKind.DELIVERY,
+    "spam": EventKind.COMPLAINT,
+    "unsubscribed": EventKind.UNSUBSCRIBE,
+    "subscribed": EventKind.PROVIDER_UNSUPPRESSED,
+}
+_HINTS = {
+    "err_user_unknown": FailureReason.MAILBOX_NOT_FOUND,
+    "err_user_inactive": FailureReason.MAILBOX_DISABLED,
+    "err_mailbox_full": FailureReason.MAILBOX_FULL,
+    "err_mailbox_discarded": FailureReason.MAILBOX_DISABLED,
+    "err_domain_inactive": FailureReason.DOMAIN_NO_MAIL,
+    "err_no_dns": FailureReason.DOMAIN_NOT_FOUND,
+    "err_dns_temporary": FailureReason.CONNECTION_FAILED,
+    "err_spam_rejected": FailureReason.CONTENT_SPAM,
+    "err_spam_folder": FailureReason.CONTENT_SPAM,
+    "err_too_large": FailureReason.MESSAGE_TOO_LARGE,
+    "err_giveup": FailureReason.DELIVERY_TIMEOUT,
+    "err_delivery_failed": FailureReason.RECIPIENT_FILTERED,
+    "err_will_retry": FailureReason.DELIVERY_TIMEOUT,
+    "err_skip_letter": FailureReason.ALREADY_SUPPRESSED,
+    "err_unsubscribed": FailureReason.ALREADY_SUPPRESSED,
+    "err_blacklisted": FailureReason.SENDER_IP_BLOCKED,
+    "err_resend": FailureReason.DELIVERY_TIMEOUT,
+}
+
+
+def read(item: Mapping[str, Any]) -> list[Reported]:
+    """One event; several by user, or one as it stands. A refusal as spam is no complaint of a person."""
+    if "events_by_user" in item:
+        groups = item["events_by_user"]
+        found = [event for group in groups for event in part_list(group, "events")]
+        return [reported for event in found for reported in read(event)]
+    data = part_of(item, "event_data") or item
+    kind = text_of(data, "status")
+    if not kind:
+        raise Unreadable("no status")
+    info = part_of(data, "delivery_info")
+    detail = text_of(info, "delivery_status")
+    job = text_of(data, "job_id")
+    mapped = _KINDS.get(kind, EventKind.IGNORED)
+    default = FailureReason.RECIPIENT_FILTERED if kind == "hard_bounced" else FailureReason.DELIVERY_TIMEOUT
+    return [
+        Reported(
+            kind=mapped,
+            address=mailbox(data.get("email")),
+            provider=PROVIDER,
+            event_id=f"{job}:{kind}:{text_of(data, 'event_time')}" if job else "",
+            occurred_at=moment_of(data, "event_time"),
+            message_id=job,
+            text=text_of(info, "destination_response"),
+            hint=_HINTS.get(detail, default) if mapped is EventKind.BOUNCE else None,
+            raw_type="/".join(part for part in (kind, detail) if part),
+        )
+    ]
+
+
+def part_list(item: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """A nested list of objects; raises `Unreadable` for anything else."""
+    found = item.get(name)
+    if not isinstance(found, list) or not all(isinstance(entry, Mapping) for entry in found):
+        raise Unreadable(f"no list {name}")
+    return found
