@@ -140,6 +140,21 @@ DNS_REWRITING = Gauge(
 # --- blacklist ------------------------------------------------------------------------------------------------------
 
 # --- feedback -------------------------------------------------------------------------------------------------------
+FEEDBACK_EVENTS = Counter(
+    "validator_feedback_events_total", "Events received, by kind and outcome.", ("kind", "outcome"), registry=REGISTRY
+)
+FEEDBACK_CHANGES = Counter(
+    "validator_feedback_changes_total",
+    "Addresses blacklisted or lifted because of events.",
+    ("change",),
+    registry=REGISTRY,
+)
+FEEDBACK_REFUSED = Counter(
+    "validator_feedback_refused_total", "Webhooks that could not be verified.", ("provider",), registry=REGISTRY
+)
+FEEDBACK_NOTICES = Counter(
+    "validator_feedback_notices_total", "Attempts to send a notice, by outcome.", ("outcome",), registry=REGISTRY
+)
 
 # --- lists ----------------------------------------------------------------------------------------------------------
 LIST_ROWS = Counter(

@@ -45,7 +45,6 @@ def upgrade() -> None:
     op.create_table(
         "feedback_address",
         sa.Column("key", _KEY, primary_key=True),
-        sa.Column("address", sa.Text, nullable=False),
         sa.Column("soft_days", sa.SmallInteger, nullable=False),
         sa.Column("transient_days", sa.SmallInteger, nullable=False),
         sa.Column("last_failure", sa.BigInteger),

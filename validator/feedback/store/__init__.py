@@ -1,0 +1,1 @@
+"""Tables and queries of feedback (SQLAlchemy Core). Every function takes the connection of a transaction."""
