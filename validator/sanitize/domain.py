@@ -13,7 +13,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from validator.reference.providers import Providers
-from validator.reference.suffixes import registrable_domain
+from validator.reference.suffixes import is_public_suffix, registrable_domain
 from validator.sanitize.correction import APPLY_FROM, SUGGEST_FROM, Correction, CorrectionAction, keep
 from validator.sanitize.distance import is_layout_echo, one_letter_for_two, slip_cost
 from validator.sanitize.endings import (
@@ -50,6 +50,8 @@ _REACH = 0.6
 """Added to the limit for suggestions."""
 _SUGGESTED = 0.85
 """Highest confidence of a target that may only be suggested."""
+_SETTLED_FROM = 0.7
+"""Lowest confidence that DNS evidence may raise to a repair."""
 _SHORT_LIST = 4
 _ANY_SLIP = frozenset(ending for slips in DELEGATED_SLIPS.values() for ending in slips)
 _CYRILLIC_COUNTRIES = frozenset({"ru", "by", "ua", "kz", "net", "bg"})
@@ -254,12 +256,12 @@ class DomainCorrector:
         if target is group[0] and target.tier < 3 and ending in _ANY_SLIP and len(target.name) > 2:
             return _Candidate(0.9, target, target.domain, rule, 0.5, 1.2, capped=True)
         distinct = not target.common and (target.tier < 3 or len(target.name) > 5)
-        if "." in ending and ending.partition(".")[0] in self._targets.by_name:
+        if "." in ending and not is_public_suffix(ending):
             distinct = False
         elsewhere = target.famous or target.rank <= 3 or ending in _GENERIC
         reach = 1.8 if distinct and target.tier < 3 and elsewhere else 0.9
         if distinct and elsewhere and target is group[0]:
-            cost = min(cost, 1.2 + 0.1 * target.tier)
+            cost = min(cost, (0.6 if target.famous else 1.2) + 0.1 * target.tier)
         return _Candidate(cost, target, target.domain, rule, 0.5, reach, capped=True)
 
     def _same_letters(self, domain: str, exists: bool) -> Iterable[_Candidate]:
@@ -372,7 +374,8 @@ class DomainCorrector:
         ranked = sorted(best.values(), key=lambda candidate: (candidate.confidence < APPLY_FROM, candidate.order))
         first = ranked[0]
         confidence = first.confidence
-        if domain in self._doubtful or _tied(ranked):
+        tied = _tied(ranked)
+        if domain in self._doubtful or tied:
             confidence = min(confidence, _SUGGESTED)
         if first.target is None and confidence >= APPLY_FROM:
             inner = self.correct(first.domain)
@@ -381,7 +384,8 @@ class DomainCorrector:
                 return Correction(domain, CorrectionAction.SUGGEST, *proposal, (proposal,))
         proposals = tuple((other.domain, other.rule, round(other.confidence, 3)) for other in ranked[:3])
         action = CorrectionAction.APPLY if confidence >= APPLY_FROM else CorrectionAction.SUGGEST
-        settled = action is CorrectionAction.SUGGEST and confidence >= 0.7 and not _tied(ranked)
+        doubtful = domain in self._doubtful
+        settled = action is CorrectionAction.SUGGEST and confidence >= _SETTLED_FROM and not (tied or doubtful)
         return Correction(domain, action, first.domain, first.rule, round(confidence, 3), proposals, settled)
 
 

@@ -18,7 +18,7 @@ from validator.address import (
     unicode_domain,
 )
 from validator.reference import Reference
-from validator.reference.providers import load_providers
+from validator.reference.providers import LAST_TARGET_TIER, load_providers
 from validator.sanitize import text as cleaning
 from validator.sanitize.correction import APPLY_FROM, Correction, CorrectionAction
 from validator.sanitize.cyrillic import by_key, has_cyrillic
@@ -31,6 +31,8 @@ from validator.sanitize.script import decode_labels, reread_domain, reread_local
 from validator.sanitize.symbols import clean_local, fold_accents, without_tag
 from validator.verdict import Change
 
+_AT_NEIGHBOURS = "#2\"' ^&*.,;:-"
+"""What people hit in place of the @, or put there."""
 _MAX_PASSES = 4
 _ASCII_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
@@ -74,6 +76,8 @@ class Sanitizer:
         changes: tuple[Change, ...] = ()
         for _ in range(_MAX_PASSES):
             result = self._once(current)
+            if not result.text:
+                break
             changes += result.changes
             if result.text == current or result.fault is not None:
                 return replace(result, changes=changes)
@@ -125,7 +129,7 @@ class Sanitizer:
         local, _, domain = ledger.text.partition("@")
         if domain.startswith("["):
             return ledger.result()
-        return self._parts(ledger, local.strip(), domain.strip())
+        return self._parts(ledger, local.strip(), domain)
 
     def _layout_at(self, ledger: Ledger) -> None:
         """Shift+2 types `"` on the Russian and Ukrainian layouts; read so before quotes are dropped."""
@@ -154,13 +158,15 @@ class Sanitizer:
         return Sanitized(text, (), best if best != text else alone.suggestion, fault, None)
 
     def _without_at(self, ledger: Ledger) -> Sanitized:
-        """No @ at all: a known provider at the end is a hint, never more than a suggestion."""
-        text = ledger.text.strip().lower()
+        """No @ at all: a big provider at the end is a hint, never more than a suggestion."""
+        text = ledger.text.strip()
+        if self._corrector.is_known(text.lower()):
+            return ledger.result()
         for at in range(1, len(text) - 3):
-            if self._corrector.is_known(text[at:]):
-                local = ledger.text.strip()[:at]
-                local = local[:-1] if local[-1:] in "#2\" '^&*" else local
-                return ledger.result(suggestion=self._judged(f"{local.strip()}@{text[at:]}"))
+            domain = text[at:].lower()
+            if self._providers.tiers.get(domain, LAST_TARGET_TIER) < LAST_TARGET_TIER:
+                local = text[:at].rstrip(_AT_NEIGHBOURS)
+                return ledger.result(suggestion=self._judged(f"{local}@{domain}"))
         return ledger.result()
 
     def _parts(self, ledger: Ledger, local: str, domain: str) -> Sanitized:
@@ -171,7 +177,7 @@ class Sanitizer:
         suggested_domain = None
         shown = decode_labels(domain)
         if has_cyrillic(shown):
-            reread = reread_domain(shown, self._corrector, self._aliases)
+            reread = reread_domain(shown, self._corrector, self._aliases, self._readability)
             if reread.rule is not None:
                 ledger.part(reread.rule, domain, reread.text, reread.confidence)
                 domain = reread.text

@@ -26,7 +26,6 @@ from validator.sanitize.readable import Readability
 
 _LATIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 _MAX_LABELS = 4
-_VOWELS = frozenset("aeiouy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,9 @@ def decode_labels(domain: str) -> str:
     return ".".join(labels)
 
 
-def reread_domain(domain: str, corrector: DomainCorrector, aliases: Mapping[str, str]) -> Reread:
+def reread_domain(
+    domain: str, corrector: DomainCorrector, aliases: Mapping[str, str], readability: Readability
+) -> Reread:
     """The Latin reading of a domain with Cyrillic letters, or the domain itself when it is a genuine one."""
     labels = domain.split(".")
     if len(labels) > _MAX_LABELS:
@@ -71,6 +72,8 @@ def reread_domain(domain: str, corrector: DomainCorrector, aliases: Mapping[str,
     for kinds, latin in choices:
         if corrector.is_known(latin):
             return Reread(latin, _rule(kinds), 0.97)
+    if _is_genuine(labels):
+        return Reread(domain, None, 1.0)
     applied = [(kinds, latin, corrector.correct(latin)) for kinds, latin in choices if latin.isascii()]
     best = [
         entry for entry in applied if entry[2].action is CorrectionAction.APPLY and corrector.is_known(entry[2].target)
@@ -78,9 +81,7 @@ def reread_domain(domain: str, corrector: DomainCorrector, aliases: Mapping[str,
     if best:
         kinds, latin, _ = max(best, key=lambda entry: entry[2].confidence)
         return Reread(latin, _rule(kinds), 0.93)
-    if _is_genuine(labels):
-        return Reread(domain, None, 1.0)
-    return _unknown(domain, labels)
+    return _unknown(domain, labels, readability)
 
 
 def _is_genuine(labels: list[str]) -> bool:
@@ -92,7 +93,7 @@ def _is_genuine(labels: list[str]) -> bool:
     return not isinstance(last, SyntaxFault) and is_delegated_tld(last[2:])
 
 
-def _unknown(domain: str, labels: list[str]) -> Reread:
+def _unknown(domain: str, labels: list[str], readability: Readability) -> Reread:
     """No reading is known: the keys when that looks like a domain, a twin in a label of mixed script."""
     mixed_only_twins = all(
         only_twins(label) and not all_letters_cyrillic(label) for label in labels if has_cyrillic(label)
@@ -104,9 +105,9 @@ def _unknown(domain: str, labels: list[str]) -> Reread:
         return Reread(domain, None, 1.0)
     if mixed_only_twins:
         return Reread(latin, "cyrillic.twin", 0.92)
-    name = latin.partition(".")[0]
-    plausible = len(name) < 3 or any(char in _VOWELS for char in name)
-    if plausible and has_cyrillic(labels[-1]):
+    if any(readability.is_word(label, by_key(label)) for label in labels[:-1] if all_letters_cyrillic(label)):
+        return Reread(domain, None, 1.0)
+    if has_cyrillic(labels[-1]):
         return Reread(latin, "cyrillic.key", 0.9)
     return Reread(domain, None, 1.0, latin)
 

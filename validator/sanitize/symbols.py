@@ -17,6 +17,7 @@ _OTHER = frozenset("'&*/=%^{|}~`")
 _NEVER_LEGAL = frozenset("()<>[]:;,\\")
 """Legal only inside quotes (RFC 5322 3.2.3 `specials`), which no ordinary mailbox has."""
 _ATOM = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
+_COMMENT = re.compile(r"\([^()]*\)")
 _QUOTED = re.compile(r'"([^"]*)"')
 
 
@@ -39,6 +40,8 @@ def clean_local(local: str, *, refuses_symbols: bool, rules: SyntaxRules) -> Loc
     quoted = _QUOTED.fullmatch(local)
     if quoted is not None and not _ATOM.fullmatch(quoted[1]):
         return LocalPart(local, "", _bare(local, rules))
+    if _COMMENT.search(local) and _COMMENT.sub("", local):
+        return LocalPart(local, "", _bare(_COMMENT.sub("", local), rules))
     pieces = local.split()
     if len(pieces) > 2 and max(map(len, pieces)) > 2:
         return LocalPart(local, "", _bare(pieces[-1], rules))
@@ -81,7 +84,7 @@ def _edges(local: str) -> tuple[int, int]:
 
 def _bare(text: str, rules: SyntaxRules) -> str | None:
     """The strictest form: accents folded, everything that is not accepted gone, no dot at an end; None when empty."""
-    folded = fold_accents(text)
+    folded = re.sub(r"(?<=\w),(?=\w)", ".", fold_accents(text))
     kept = "".join(
         char for char in folded if (char.isascii() and (char.isalnum() or char in "._-+")) or _accepted(char, rules)
     )

@@ -9,6 +9,8 @@ import html
 import re
 import unicodedata
 
+from validator.reference.suffixes import is_delegated_tld
+
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24});")
 _PERCENT = re.compile(r"%(?:[01][0-9A-Fa-f]|20|22|27|28|29|2[BbCcDdEe]|3[AaBbCcEe]|40|5[Ff]|7[Ff])")
 _FILLERS = frozenset("\u2800\u3164\uffa0\u115f\u1160\u034f\u17b4\u17b5")
@@ -30,6 +32,7 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _COMMENT_AFTER = re.compile(r"(.*[^\s(])\s*\([^()@]*\)\s*")
 _COMMENT_BEFORE = re.compile(r"\s*\([^()@]*\)\s*([^\s)@].*@.*)")
 _MANY_AT = re.compile(r"@(?:\s*@)+")
+_QUERY = re.compile(r"\?[\w.-]+=.*")
 _LITERAL = re.compile(r".*@\[[^\]@]*\]\s*")
 
 _LEADING = " \"'`*,;:<>()[]{}\\|"
@@ -124,7 +127,9 @@ def strip_ends(text: str) -> str:
         leading = ""
     if first == '"' and '"' in stripped[1:].partition("@")[0]:
         leading = ""
-    return stripped.lstrip(leading).rstrip(_TRAILING)
+    stripped = stripped.lstrip(leading)
+    trailing = _TRAILING if stripped.count("@") > 1 else _TRAILING.replace("@", "")
+    return stripped.rstrip(trailing)
 
 
 def restore_at(text: str) -> str:
@@ -146,12 +151,20 @@ def clean_domain(text: str) -> str:
     text = text.translate(_DOT_LIKE)
     if text.isalnum():
         return text
+    text = _QUERY.sub("", text)
+    head, slash, path = text.partition("/")
+    if slash and "." in head and is_delegated_tld(_last_label(head)) and not is_delegated_tld(_last_label(path)):
+        text = head
     text = text.strip(" .,;:/\\>|\"'")
     closed = text.replace(" ", "")
     if " " in text and "." not in closed:
         closed = re.sub(r"\s+", ".", text)
     closed = re.sub(r"[,;:/\\>|]+", ".", closed)
     return re.sub(r"\.{2,}", ".", closed).strip(".")
+
+
+def _last_label(text: str) -> str:
+    return text.strip(" ./").rpartition(".")[2].lower()
 
 
 _SEPARATORS = re.compile(r"[\s,;/|<>()\"]+")
@@ -166,7 +179,7 @@ def several_addresses(text: str) -> tuple[str, ...]:
         token = _without_scheme(piece.strip("'*.:\\=[]{}"))
         local, at, domain = token.rpartition("@")
         if at and local and domain and "@" not in local:
-            found.setdefault(f"{local}@{domain.lower()}", token)
+            found.setdefault(token.casefold(), token)
     return tuple(found.values())
 
 
