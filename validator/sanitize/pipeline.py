@@ -111,6 +111,8 @@ class Sanitizer:
         ledger = Ledger(text)
         ledger.step("text.unescape", cleaning.unescape)
         ledger.step("text.unicode", cleaning.normalise)
+        if len(ledger.text) > MAX_INPUT_CHARS:
+            return Sanitized(text, (), None, None, None)
         ledger.step("text.invisible", cleaning.drop_invisible)
         self._layout_at(ledger)
         ledger.step("text.at", cleaning.restore_at)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 _WORDS = re.compile(r"[a-z]+|[а-яёіїєґў]+")
-MARGIN = 0.35
+MARGIN = 0.0
 """By how much, in natural log units a letter, the Russian reading must win before the layout reading is doubted."""
 
 

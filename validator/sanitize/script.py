@@ -26,6 +26,8 @@ from validator.sanitize.readable import Readability
 
 _LATIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 _MAX_LABELS = 4
+_MAX_WEIGHED = 16
+"""Combinations of readings that are given to the distance; all are compared with the provider table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def reread_domain(
             return Reread(latin, _rule(kinds), 0.97)
     if _is_genuine(labels):
         return Reread(domain, None, 1.0)
-    applied = [(kinds, latin, corrector.correct(latin)) for kinds, latin in choices if latin.isascii()]
+    weighed = [(kinds, latin) for kinds, latin in choices if latin.isascii()][:_MAX_WEIGHED]
+    applied = [(kinds, latin, corrector.correct(latin)) for kinds, latin in weighed]
     best = [
         entry for entry in applied if entry[2].action is CorrectionAction.APPLY and corrector.is_known(entry[2].target)
     ]
