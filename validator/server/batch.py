@@ -325,7 +325,7 @@ ROUTES = (
         "check",
         Scope.CHECK,
         {200: Answer("One answer for every row, in order.", Media((NDJSON, CSV), "Answers.", StreamLine))},
-        body=Media((NDJSON, CSV, TSV), "Rows.", CheckRequest),
+        body=Media((NDJSON, CSV, TSV), "Rows.", CheckRequest, may_be_empty=True),
         query=StreamQuery,
         description=_OPTIONS_NOTE,
     ),

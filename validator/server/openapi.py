@@ -91,7 +91,8 @@ def _operation(route: Route, names: dict[Any, str]) -> dict[str, Any]:
         for media in content.values():
             if route.examples:
                 media["examples"] = {name: {"value": value} for name, value in route.examples.items()}
-        operation["requestBody"] = {"required": True, "content": content}
+        required = not (isinstance(route.body, Media) and route.body.may_be_empty)
+        operation["requestBody"] = {"required": required, "content": content}
     responses = {str(status): _answer(answer, names) for status, answer in route.answers.items()}
     for status in _problem_statuses(route):
         if str(status) not in responses:

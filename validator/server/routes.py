@@ -59,6 +59,8 @@ class Media:
     """Model of one line or element, where there is one."""
     binary: bool = False
     """True for bytes, False for text."""
+    may_be_empty: bool = False
+    """No body at all is as good as an empty one: a list without rows."""
 
 
 Body = type[BaseModel] | Media | None
