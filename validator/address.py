@@ -97,7 +97,9 @@ class EmailAddress:
 
 DEFAULT_RULES = SyntaxRules()
 
-_PLAIN = re.compile(r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,63})")
+_PLAIN = re.compile(r"([A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+)@((?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.)+[a-z]{2,63})")
+_SHORT = 64
+"""A whole address this short has no part that is too long."""
 _BASE_ATOM = "A-Za-z0-9_+"
 _SYMBOLS = r"!#$%&'*/=?^`{|}~"
 _LDH = re.compile(r"[a-z0-9-]+")
@@ -121,9 +123,14 @@ def plain_address(text: str) -> EmailAddress | None:
     if match is None:
         return None
     local, domain = match.groups()
-    if len(local) > MAX_LOCAL_OCTETS or len(text) > MAX_ADDRESS_OCTETS or len(domain) > MAX_DOMAIN_OCTETS:
+    if "xn--" in domain:
         return None
-    if "xn--" in domain or any(len(label) > 63 for label in domain.split(".")):
+    if len(text) > _SHORT and (
+        len(local) > MAX_LOCAL_OCTETS
+        or len(text) > MAX_ADDRESS_OCTETS
+        or len(domain) > MAX_DOMAIN_OCTETS
+        or any(len(label) > 63 for label in domain.split("."))
+    ):
         return None
     return EmailAddress(local, domain, text)
 

@@ -1,14 +1,98 @@
 """Every metric, declared once. Labels come only from enums and route templates, never from input.
 
-Children of labelled metrics are bound once by the code that uses them (`labels()` costs more than the increment).
+Children of labelled metrics are bound once by the code that uses them (`labels()` costs more than the increment). What
+counts at every check goes through a `Tally`, which costs a tenth of the library's locked increment.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 """The service's own registry; process and platform collectors are added by `server`."""
+
+
+class Tally:
+    """Counts for a child of a counter: an addition per event, handed on by `flush`."""
+
+    __slots__ = ("_child", "count")
+
+    def __init__(self, child: Counter) -> None:
+        self._child = child
+        self.count = 0
+
+    def flush(self) -> None:
+        """Hand on."""
+        if self.count:
+            self._child.inc(self.count)
+            self.count = 0
+
+
+class TimeTally:
+    """Durations for a child of a histogram, counted by bucket and handed on by `flush`."""
+
+    __slots__ = ("_bounds", "_child", "_counts", "_sum")
+
+    def __init__(self, child: Histogram) -> None:
+        self._child = child
+        self._bounds = child._upper_bounds
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def flush(self) -> None:
+        """Hand on."""
+        if not self._sum:
+            return
+        self._child._sum.inc(self._sum)
+        self._sum = 0.0
+        for bucket, count in zip(self._child._buckets, self._counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._counts = [0] * len(self._bounds)
+
+
+_tallies: dict[Counter, Tally] = {}
+_time_tallies: dict[Histogram, TimeTally] = {}
+
+
+def tally(child: Counter) -> Tally:
+    """The one tally of a child."""
+    return _tallies.setdefault(child, Tally(child))
+
+
+def time_tally(child: Histogram) -> TimeTally:
+    """The one tally of a child."""
+    return _time_tallies.setdefault(child, TimeTally(child))
+
+
+def flush() -> None:
+    """Hand on what was counted since the last time; called twice a second and before each exposition."""
+    for counted in _tallies.values():
+        counted.flush()
+    for timed in _time_tallies.values():
+        timed.flush()
+
+
+class _FlushFirst(Collector):
+    """Registered before every metric, so that reading the registry sees everything."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Nothing of its own."""
+        flush()
+        return ()
+
+
+REGISTRY.register(_FlushFirst())
 
 FAST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

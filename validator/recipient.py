@@ -84,6 +84,7 @@ class Recipients:
             else:
                 patterns.setdefault(local_rule, []).append(_compile(row["local"], "system_mailboxes").pattern)
         self._patterns = tuple((re.compile("|".join(texts)), rule) for rule, texts in patterns.items())
+        self._any_pattern = re.compile("|".join(text for texts in patterns.values() for text in texts))
 
     def domain_rules(self, domain: str) -> tuple[DomainRule, ...]:
         """Every application or relay rule that speaks of *domain*; usually empty. Depends on the domain only."""
@@ -101,8 +102,10 @@ class Recipients:
         found = self._locals.get(base)
         if found is not None:
             return found
+        if not self._any_pattern.fullmatch(lowered) and (base == lowered or not self._any_pattern.fullmatch(base)):
+            return None
         for pattern, rule in self._patterns:
-            if pattern.fullmatch(lowered) or (base is not lowered and pattern.fullmatch(base)):
+            if pattern.fullmatch(lowered) or pattern.fullmatch(base):
                 return rule
         return None
 

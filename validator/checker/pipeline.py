@@ -55,7 +55,7 @@ class CheckOptions:
 DEFAULT_OPTIONS = CheckOptions()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A text after the stages that judge nothing yet: what will be judged, and what was done to it."""
 
@@ -323,7 +323,7 @@ class CheckPipeline:
 
 
 _COUNTERS = {
-    (status, reason): metrics.CHECKS.labels(status.value, "" if reason is None else reason.value)
+    (status, reason): metrics.tally(metrics.CHECKS.labels(status.value, "" if reason is None else reason.value))
     for status, reason in (
         (Status.VALID, None),
         (Status.UNKNOWN, None),
@@ -333,7 +333,7 @@ _COUNTERS = {
 
 
 def _counted(verdict: Verdict, changes: Iterable[Change]) -> Verdict:
-    _COUNTERS[verdict.status, verdict.reason].inc()
+    _COUNTERS[verdict.status, verdict.reason].count += 1
     if verdict.suggestion is not None:
         metrics.SUGGESTIONS.inc()
     for change in changes:

@@ -16,7 +16,8 @@ from validator.server.app_keys import AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.auth import Authenticator, KeyAuthenticator
 from validator.server.limits import RateLimits
 from validator.server.load import Load
-from validator.server.mounted import REQUEST_ID, Mounted, http_problem, request_id_of
+from validator.server.mounted import Mounted, http_problem
+from validator.server.request_id import REQUEST_ID, request_id_of
 from validator.server.routes import Route
 
 ROUTES: tuple[Route, ...] = (*check.ROUTES, *batch.ROUTES, *probes.ROUTES, *docs.ROUTES)

@@ -67,7 +67,7 @@ class KeyAuthenticator:
     async def authorise(self, request: web.Request, route: Route) -> str:
         """The name of the key, `local` for a service without keys, an empty text where nobody needs one."""
         if route.scope is None or self._ring.is_empty:
-            if route.rate_limited:
+            if route.rate_limited and (self._proxies or not (request.remote or "").startswith("127.")):
                 await self._limit_address(request, route)
             return "" if route.scope is None else LOCAL
         principal = await self._identify(request, route)
@@ -105,8 +105,6 @@ class KeyAuthenticator:
         await self._limits.note_failure(self.client_address(request))
 
     async def _limit_address(self, request: web.Request, route: Route) -> None:
-        if not self._proxies and (request.remote or "").startswith("127."):
-            return
         address = self.client_address(request)
         if not _is_loopback(address):
             await self._limits.spend_address(address, route.cost)

@@ -23,19 +23,17 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
     """The whole body; 413 over *max_bytes*, 415 for any Content-Encoding, 408 for a sender that takes too long."""
     if "Content-Encoding" in request.headers:
         raise ProblemException(415, "send the body without Content-Encoding")
+    stream = request.content
+    if stream.is_eof():  # it came with the header
+        chunk = stream.read_nowait() if request.body_exists else b""
+        if len(chunk) > max_bytes:
+            raise ProblemException(413, f"more than {max_bytes} bytes")
+        return chunk
     length = request.content_length
     if length is not None and length > max_bytes:
         raise ProblemException(413, f"more than {max_bytes} bytes")
-    if not request.body_exists:
-        return b""
-    stream = request.content
-    if stream.is_eof():
-        chunk = stream.read_nowait()
-        if stream.at_eof() and len(chunk) <= max_bytes:
-            return chunk
-        parts, size = [chunk], len(chunk)
-    else:
-        parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(RECEIVE_DEADLINE_S):
             while not stream.at_eof():

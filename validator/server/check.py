@@ -10,6 +10,7 @@ from aiohttp import web
 
 from validator.checker import CheckOptions
 from validator.checker.document import verdict_document
+from validator.server.answers import JsonAnswer
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import decode_json, json_response, read_body, validate_json
 from validator.server.problems import ProblemException
@@ -64,7 +65,7 @@ async def post_check(request: web.Request) -> web.StreamResponse:
     email, options, on_unknown = parse_check(await read_body(request, MAX_CHECK_BODY_BYTES))
     verdict = await runtime.checker.check(email, options)
     if verdict.status is not Status.UNKNOWN:
-        return web.Response(body=orjson.dumps(verdict_document(verdict)), content_type="application/json")
+        return JsonAnswer(orjson.dumps(verdict_document(verdict)))
     if (on_unknown or runtime.settings.on_unknown) is OnUnknown.ERROR:
         raise unknown_problem()
     return json_response(verdict_document(verdict), headers={"Retry-After": str(RETRY_AFTER_UNKNOWN_S)})

@@ -87,6 +87,11 @@ class GuardedProtocol(RequestHandler):
         self.starved_at = 0
         self.unread_s = 0.0
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """aiohttp asks after each piece of a body that was read; most of the time nothing was paused."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def data_received(self, data: bytes) -> None:
         """Count, parse, and note whether a header was begun but not finished."""
         self.received += len(data)

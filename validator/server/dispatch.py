@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
+from aiohttp import hdrs, web
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
 from validator import metrics
-from validator.server.mounted import REQUEST_ID, request_id_of
 from validator.server.problems import ProblemException
-
-_VERSIONS = frozenset({HttpVersion10, HttpVersion11})
+from validator.server.request_id import REQUEST_ID, request_id_of
 
 
 class Dispatcher:
@@ -31,7 +29,7 @@ class Dispatcher:
 
     def __call__(self, request: web.Request) -> Awaitable[web.StreamResponse]:
         """The answer to come."""
-        if request.version not in _VERSIONS:
+        if request.version.major != 1:
             return _refuse_version(request)
         match = self._exact.get((request.method, request.raw_path))
         if match is None or hdrs.EXPECT in request.headers:

@@ -10,7 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from validator.metrics import REGISTRY
+from validator.metrics import REGISTRY, flush
 
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     ProcessCollector(registry=REGISTRY)
@@ -22,6 +22,7 @@ def exposition() -> bytes:
     """The text format, complete."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
+    flush()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)

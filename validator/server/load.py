@@ -53,6 +53,7 @@ class Load:
 
     def stop(self) -> None:
         """No further sweep."""
+        metrics.flush()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -60,6 +61,7 @@ class Load:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """A late timer is how busy the event loop is; flights over their deadline are cancelled."""
         now = loop.time()
+        metrics.flush()
         metrics.LOOP_LAG.set(max(0.0, now - self._due))
         metrics.HTTP_IN_FLIGHT.set(len(self.flights))
         self._due = now + SWEEP_S

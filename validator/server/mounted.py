@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 import random
-import re
-import secrets
 import time
-from typing import Final
 
 import structlog
 from aiohttp import web
@@ -19,30 +15,13 @@ from validator.errors import ValidatorError
 from validator.server.app_keys import ACTOR, AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.load import Flight
 from validator.server.problems import ProblemException, from_error
+from validator.server.request_id import REQUEST_ID, request_id_of
 from validator.server.routes import Route
 
 log = structlog.get_logger("validator.server")
 
-REQUEST_ID: Final = "X-Request-Id"
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-_PREFIX = secrets.token_hex(6)
-_NUMBERS = itertools.count(1)
-
 OVERLOADED = ProblemException(503, "too many requests are under way", headers={"Retry-After": "1"})
 TOO_SLOW = ProblemException(503, "the request took too long", headers={"Retry-After": "1"})
-
-
-def next_request_id() -> str:
-    """An id of our own."""
-    return f"{_PREFIX}-{next(_NUMBERS):x}"
-
-
-def request_id_of(request: web.BaseRequest) -> str:
-    """The caller's id when it is a plain token, else one of ours."""
-    given = request.headers.get(REQUEST_ID)
-    if given is not None and _REQUEST_ID.fullmatch(given):
-        return given
-    return next_request_id()
 
 
 class Mounted:
@@ -58,8 +37,9 @@ class Mounted:
         self._is_watched = route.scope is not None or route.rate_limited
         self._deadline_s = math.inf if route.streams or route.slow else settings.handler_timeout_s
         self._logged_share = settings.access_log_pct / 100
-        self._observe = metrics.HTTP_SECONDS.labels(route.path).observe
-        self._counters = {200: metrics.HTTP_REQUESTS.labels(route.path, "200").inc}
+        self._observe = metrics.time_tally(metrics.HTTP_SECONDS.labels(route.path)).observe
+        self._counters: dict[int, metrics.Tally] = {}
+        self._counters[200] = self._counter(200)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The answer, whatever happens; only a client that is gone and a server that stops leave none."""
@@ -109,12 +89,15 @@ class Mounted:
             log.error("request.failed", route=self._route.path, request_id=request_id, error=type(error).__name__)
         return problem
 
+    def _counter(self, status: int) -> metrics.Tally:
+        return metrics.tally(metrics.HTTP_REQUESTS.labels(self._route.path, str(status)))
+
     def _account(self, status: int, seconds: float, request_id: str) -> None:
         self._observe(seconds)
-        count = self._counters.get(status)
-        if count is None:
-            count = self._counters[status] = metrics.HTTP_REQUESTS.labels(self._route.path, str(status)).inc
-        count()
+        counter = self._counters.get(status)
+        if counter is None:
+            counter = self._counters[status] = self._counter(status)
+        counter.count += 1
         if self._logged_share and (status >= 500 or random.random() < self._logged_share):  # noqa: S311 - a sample
             milliseconds = round(seconds * 1000, 2)
             log.info("request", route=self._route.path, status=status, ms=milliseconds, request_id=request_id)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -19,7 +20,7 @@ from validator.server.auth import check_binding
 from validator.server.connections import ConnectionLimits, GuardedServer
 from validator.server.dispatch import Dispatcher
 from validator.server.listener import Listener
-from validator.server.mounted import next_request_id
+from validator.server.request_id import next_request_id
 from validator.settings import Settings
 
 log = structlog.get_logger("validator.service")
@@ -86,7 +87,7 @@ class HttpService:
         self._server = GuardedServer(
             self._dispatch,
             ConnectionLimits(settings.max_connections, settings.receive_timeout_s, settings.send_timeout_s),
-            request_factory=_request_factory(loop),
+            request_factory=partial(web.Request, loop=loop, client_max_size=0),
             request_id=next_request_id,
             loop=loop,
             access_log=None,
@@ -163,13 +164,6 @@ class HttpService:
         metrics.READY.set(1)
         metrics.BUILD.labels(__version__).set(1)
         metrics.DATA_DATE.set(self.runtime.reference.timestamp())
-
-
-def _request_factory(loop: asyncio.AbstractEventLoop) -> Any:
-    def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.Request:
-        return web.Request(message, payload, protocol, writer, task, loop, client_max_size=0)
-
-    return make
 
 
 def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import select
 import signal
@@ -66,7 +67,7 @@ class Service(BaseApplication):  # type: ignore[misc]
             "workers": settings.workers,
             "worker_class": ServiceWorker,
             "timeout": HANG_TIMEOUT_S,
-            "graceful_timeout": settings.shutdown_delay_s + settings.drain_timeout_s + STOP_EXTRA_S,
+            "graceful_timeout": math.ceil(settings.shutdown_delay_s + settings.drain_timeout_s + STOP_EXTRA_S),
             "control_socket_disable": True,
             "logger_class": JsonLogger,
             "backlog": 2048,

@@ -18,6 +18,8 @@ from validator.blacklist.store.tables import KindCode
 from validator.errors import StorageUnavailable
 
 _FROM: Final = "JOIN blacklist_list l ON l.id = e.list_id"
+PRESENT: Final = "SELECT 1 FROM blacklist_entry WHERE kind = ? AND key = ? AND state < 2"
+"""Is there anything for one key: what most checks come to, at half the price of `ONE`."""
 ONE: Final = f"SELECT {COLUMNS} FROM blacklist_entry e {_FROM} WHERE e.kind = ? AND e.key = ? AND e.state < 2"  # noqa: S608
 """One key; `state < 2` is active or archived."""
 _FEW = 16
@@ -44,6 +46,7 @@ class SqliteLookup:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
         self._queries = {count: many(count) for count in (*range(2, _FEW + 1), _STEP)}
         self._data_version = -1
         self._rules_version = 0
@@ -70,10 +73,10 @@ class SqliteLookup:
 
     async def find(self, pairs: Sequence[Pair]) -> list[Found]:
         """See `HotLookup.find`; a thousand keys take one pass in the order of the index."""
+        if len(pairs) == 1:
+            return self._find_one(pairs[0])
         with _translated():
             connection = self._open()
-            if len(pairs) == 1:
-                return [Found._make(row) for row in connection.execute(ONE, pairs[0])]
             found: list[Found] = []
             ordered = sorted(pairs) if len(pairs) > _FEW else pairs
             for start in range(0, len(ordered), _STEP):
@@ -82,6 +85,16 @@ class SqliteLookup:
                 values = [value for pair in part for value in pair]
                 found += map(Found._make, connection.execute(query, values))
             return found
+
+    def _find_one(self, pair: Pair) -> list[Found]:
+        try:
+            cursor = self._cursor or self._open().cursor()
+            self._cursor = cursor
+            if cursor.execute(PRESENT, pair).fetchone() is None:
+                return []
+            return [Found._make(row) for row in cursor.execute(ONE, pair)]
+        except sqlite3.Error as error:
+            raise _unreadable(error) from error
 
     async def overrides(self, pairs: Sequence[Pair]) -> list[Override]:
         """See `HotLookup.overrides`."""
@@ -128,7 +141,7 @@ class SqliteLookup:
         """Close the file."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._cursor = None
 
 
 @contextmanager
@@ -136,4 +149,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StorageUnavailable(f"the store cannot be read now ({type(error).__name__})") from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: sqlite3.Error) -> StorageUnavailable:
+    return StorageUnavailable(f"the store cannot be read now ({type(error).__name__})")

@@ -1,0 +1,66 @@
+"""A loopback name server for load: NSD from Debian's package, with a wildcard zone in which every domain takes mail."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench._served import free_port
+
+ZONE = """$ORIGIN test.
+$TTL 300
+@ SOA ns.test. root.test. 1 3600 600 86400 60
+@ NS ns.test.
+ns A 127.0.0.1
+*.load MX 10 mx.hosts
+mx.hosts A 142.250.150.26
+mx.hosts AAAA 2a00:1450:4010:c1c::1a
+*.none TXT "no mail here"
+"""
+
+
+def available() -> bool:
+    """NSD is installed."""
+    return shutil.which("nsd") is not None
+
+
+@contextmanager
+def nsd(folder: Path) -> Iterator[int]:
+    """The port it answers on, until the block ends. `*.load.test` takes mail, `*.none.test` does not."""
+    port = free_port()
+    folder = folder.resolve()
+    (folder / "test.zone").write_text(ZONE)
+    (folder / "nsd.conf").write_text(
+        f"""server:
+  ip-address: 127.0.0.1@{port}
+  username: ""
+  chroot: ""
+  zonesdir: "{folder}"
+  database: ""
+  pidfile: "{folder}/nsd.pid"
+  xfrdfile: "{folder}/xfrd.state"
+  zonelistfile: "{folder}/zone.list"
+  server-count: 1
+  round-robin: no
+  rrl-ratelimit: 0
+  logfile: "{folder}/nsd.log"
+remote-control:
+  control-enable: no
+zone:
+  name: "test"
+  zonefile: "test.zone"
+"""
+    )
+    process = subprocess.Popen([shutil.which("nsd") or "nsd", "-d", "-c", str(folder / "nsd.conf")])
+    try:
+        time.sleep(0.5)
+        if process.poll() is not None:
+            raise RuntimeError(f"nsd ended: {(folder / 'nsd.log').read_text()[-1000:]}")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
