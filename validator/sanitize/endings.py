@@ -74,6 +74,17 @@ def ending_cost(typed: str, meant: str) -> float:
     return cost
 
 
+def is_near_ending(typed: str, meant: str) -> bool:
+    """Worth a closer look: at most two edits, cut short, or with something glued on."""
+    return (
+        OSA.distance(typed, meant, score_cutoff=2) <= 2
+        or typed.startswith(meant)
+        or typed.endswith(meant)
+        or (bool(typed) and meant.startswith(typed))
+        or meant.endswith(f".{typed}")
+    )
+
+
 @lru_cache(maxsize=4_096)
 def unknown_ending(typed: str) -> tuple[tuple[str, float], ...]:
     """Common endings within reach of *typed*, which is not delegated, with their cost, cheapest first.
