@@ -44,8 +44,15 @@ def test_the_rules_of_local_parts_are_known_where_they_matter() -> None:
 def test_hosts_belong_on_a_label_border() -> None:
     gmail = PROVIDERS.domains["gmail.com"]
     assert gmail.owns_host("gmail-smtp-in.l.google.com")
-    assert gmail.owns_host("google.com")
-    assert not gmail.owns_host("notgoogle.com")
+    assert gmail.owns_host("alt1.gmail-smtp-in.l.google.com")
+    assert not gmail.owns_host("evilgmail-smtp-in.l.google.com")
+
+
+def test_hosts_that_serve_customers_domains_prove_nothing() -> None:
+    assert not PROVIDERS.domains["gmail.com"].owns_host("aspmx.l.google.com")
+    assert not PROVIDERS.domains["outlook.com"].owns_host("corp-com.mail.protection.outlook.com")
+    assert not PROVIDERS.domains["icloud.com"].owns_host("mx01.mail.icloud.com")
+    assert "google.com" in PROVIDERS.domains["gmail.com"].mail_hosts
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ class CheckPipeline:
         names = list(dict.fromkeys([doubt.typed, *proposed]))
         routes = await self._knowledge.routes(names, max(0.0, deadline - time.monotonic()))
         evidence: dict[str, DomainEvidence] = {route.domain: _evidence_of(route) for route in routes}
-        if any(_is_served_by(routes[0], self._providers.get(domain)) for domain in proposed):
+        if _is_served_by(routes[0], self._providers.get(proposed[0])):
             evidence[doubt.typed] = DomainEvidence.PROVIDER
         return self._sanitizer.with_evidence(sanitized, evidence)
 
@@ -348,8 +348,5 @@ def _evidence_of(route: MailRoute) -> DomainEvidence:
 
 
 def _is_served_by(route: MailRoute, provider: Provider | None) -> bool:
-    """Every mail host of the route is one of the provider's own (a defensive registration)."""
-    if provider is None or not provider.mail_hosts or not route.hosts:
-        return False
-    suffixes = tuple(f".{suffix.lstrip('.')}" for suffix in provider.mail_hosts)
-    return all(f".{host.name}".endswith(suffixes) for host in route.hosts)
+    """Every mail host of the route serves the provider's own domains alone (a defensive registration)."""
+    return provider is not None and bool(route.hosts) and all(provider.owns_host(host.name) for host in route.hosts)

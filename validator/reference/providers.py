@@ -35,11 +35,16 @@ class Provider:
     min_local: int
     """Fewest characters that a new local part may have; 0 when not known."""
     mail_hosts: tuple[str, ...]
-    """Suffixes, on a label border, of the names of its mail hosts; empty when not known."""
+    """Suffixes, on a label border, of the names of all mail hosts it runs; empty when not known."""
+    own_hosts: tuple[str, ...]
+    """The same of hosts that serve nothing but its own mailbox domains; empty when not known.
+
+    A stranger's domain can stand behind `aspmx.l.google.com`, but not behind `gmail-smtp-in.l.google.com`.
+    """
 
     def owns_host(self, host: str) -> bool:
-        """True when *host*, in lower case, is one of the provider's own mail hosts."""
-        return any(host == suffix or host.endswith(f".{suffix}") for suffix in self.mail_hosts)
+        """True when *host*, in lower case, serves only this provider's own domains."""
+        return any(host == suffix or host.endswith(f".{suffix}") for suffix in self.own_hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,13 @@ def _provider(row: Mapping[str, str]) -> Provider:
         dots_matter=row["dots_matter"] != "no",
         plus_tags=row["plus_tags"] == "yes",
         min_local=_number("providers", row, "min_local"),
-        mail_hosts=() if row["mail_hosts"] == "-" else tuple(row["mail_hosts"].split()),
+        mail_hosts=_names(row["mail_hosts"]),
+        own_hosts=_names(row["own_hosts"]),
     )
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    return () if cell == "-" else tuple(cell.split())
 
 
 def _number(table: str, row: Mapping[str, str], column: str) -> int:
