@@ -6,8 +6,8 @@ Pure. Everything that reads answers (wire, zone file, snapshot) produces these v
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 
 class RecordType(IntEnum):
@@ -78,9 +78,8 @@ MailExchanger = tuple[int, str]
 """Preference and host of one MX record: lower case, no final dot; the empty string is the root (null MX)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to one question."""
+class Answer(NamedTuple):
+    """The answer to one question. A named tuple, because one is made for every question and it costs a third."""
 
     kind: AnswerKind
     """What sort."""

@@ -76,6 +76,7 @@ class FailureMemo:
 
     def __init__(self, limit: int) -> None:
         self._pauses: ShardedTable[tuple[float, float]] = ShardedTable(limit)
+        self._any = False
 
     def note(self, name: str, now: float) -> float:
         """One more failure of *name*; the time to ask again."""
@@ -83,20 +84,23 @@ class FailureMemo:
         first_s, longest_s = FAILURE_TTL_S
         pause_s = min(known[1] * 2, longest_s) if known is not None else first_s
         self._pauses.put(name, (now + pause_s, pause_s))
+        self._any = True
         return now + pause_s
 
     def retry_at(self, name: str, now: float) -> float | None:
         """The time to ask again while that lies ahead, else None."""
-        known = self._pauses.get(name)
+        known = self._pauses.get(name) if self._any else None
         return known[0] if known is not None and known[0] > now else None
 
     def forget(self, name: str) -> None:
         """An answer came."""
-        self._pauses.drop(name)
+        if self._any:
+            self._pauses.drop(name)
 
     def clear(self) -> None:
         """Everything may be asked again: the resolver is back."""
         self._pauses.clear()
+        self._any = False
 
 
 class HostSets:

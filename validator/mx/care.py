@@ -95,19 +95,16 @@ class ServerCare:
         self._trial_at = now + TRIAL_EVERY_S
         return False
 
-    def note_answer(self, server: Server, took_s: float, *, refused: bool) -> None:
-        """A reply came from *server*."""
-        before = server.state
-        server.note_answer(took_s, refused=refused)
-        if before is not server.state:
-            self._changed(server, before)
+    def note_change(self, server: Server) -> None:
+        """A reply of *server* has changed its state."""
+        self._changed(server)
 
     def note_silence(self, server: Server) -> None:
         """A question to *server* went unanswered."""
         before = server.state
         server.note_silence()
         if before is not server.state:
-            self._changed(server, before)
+            self._changed(server)
             self.probe(server)
 
     def note_port_closed(self, server: Server) -> None:
@@ -120,8 +117,8 @@ class ServerCare:
         """The probe of *server* is over."""
         server.probing = False
         if not answered and server.state is not ServerState.DOWN:
-            before, server.state = server.state, ServerState.DOWN
-            self._changed(server, before)
+            server.state = ServerState.DOWN
+            self._changed(server)
 
     def probe(self, server: Server) -> None:
         """Find out whether *server* answers anything, unless that is under way."""
@@ -129,10 +126,10 @@ class ServerCare:
             server.probing = True
             self._send_probe(server)
 
-    def _changed(self, server: Server, before: ServerState) -> None:
+    def _changed(self, server: Server) -> None:
         was_down, self._all_down = self._all_down, all(one.state is ServerState.DOWN for one in self.servers)
         log = _log.info if server.state is ServerState.UP else _log.warning
-        log("resolver changed", server=server.name, before=before.value, now=server.state.value)
+        log("resolver changed", server=server.name, state=server.state.value)
         if was_down and not self._all_down:
             self.on_recovery()
 

@@ -8,9 +8,6 @@ question: sockets are drained when readable, and one sweep looks after everythin
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,7 +22,7 @@ from validator.mx.source import OnAnswer
 from validator.mx.tcp import ask_over_tcp
 from validator.mx.upstream import Attempt, Channel, Query, Server
 from validator.mx.wheel import SWEEP_S, Wheel
-from validator.mx.wire import HEADER_OCTETS, encode_query, mix_case, read_plain
+from validator.mx.wire import HEADER_OCTETS, CaseMixer, encode_query, read_plain
 
 RETRY_AFTER_S = (0.5, 0.8)
 """Seconds without an answer until the first and the second repetition; the first answer to any of them counts."""
@@ -41,6 +38,7 @@ MAX_TCP = 64
 _READ_BURST = 128
 _MAX_DATAGRAM_OCTETS = 4_096
 _NS = 2
+_SAMPLE_MASK = 15
 _RCODE_FAULTS = {1: Fault.FORMERR, 2: Fault.SERVFAIL, 4: Fault.NOTIMP, 5: Fault.REFUSED}
 _EDNS_FAULTS = frozenset({Fault.FORMERR, Fault.NOTIMP, Fault.RCODE})
 _TRANSIENT_FAULTS = frozenset({Fault.SERVFAIL, Fault.MALFORMED})
@@ -50,7 +48,7 @@ _COUNTERS = {
     for outcome in (*AnswerKind, *Fault)
     if outcome is not AnswerKind.FAILED
 }
-_RETRIED = {cause: DNS_RETRIES.labels(cause) for cause in ("timeout", "servfail", "edns", "case", "server")}
+_RETRIED = {cause: DNS_RETRIES.labels(cause) for cause in ("timeout", "servfail", "edns", "case", "server", "unsent")}
 _OVER_TCP = {outcome: DNS_TCP.labels(outcome) for outcome in ("answered", "failed")}
 
 
@@ -80,7 +78,10 @@ class DnsClient:
         self._open = False
         self._tcp_tasks: set[asyncio.Task[None]] = set()
         self._tcp_slots = asyncio.Semaphore(MAX_TCP)
-        self._letters = random.Random(os.urandom(32))  # noqa: S311  letter case only; ids come from the system
+        self._case = CaseMixer()
+        self._counts: dict[tuple[int, AnswerKind | Fault], int] = {}
+        self._answered = 0
+        self._unsent = 0
 
     async def start(self) -> None:
         """Open the sockets; a server that cannot be reached now is tried again at every heartbeat."""
@@ -101,6 +102,7 @@ class DnsClient:
                 for attempt in list(channel.waiting.values()):
                     self._finish(attempt.query, failed(Fault.RESOLVER_DOWN))
         self.care.stop()
+        self._on_heartbeat()
         while self._queue:
             self._queue.popleft().on_answer(failed(Fault.RESOLVER_DOWN))
 
@@ -109,12 +111,13 @@ class DnsClient:
         if not self._open:
             on_answer(failed(Fault.RESOLVER_DOWN))
             return
-        query = Query(name, rtype, deadline, on_answer, self._clock())
+        now = self._clock()
+        query = Query(name, rtype, deadline, on_answer, now)
         if self.in_flight < self._max_in_flight:
-            self._begin(query)
+            self._begin(query, now)
         elif len(self._queue) < MAX_WAITING:
             self._queue.append(query)
-            self._wheel.add(deadline, query)
+            self._look_at(query, deadline)
         else:
             on_answer(failed(Fault.OVERLOADED))
 
@@ -122,7 +125,7 @@ class DnsClient:
         """Put the question to this server and to no other."""
         query = Query(name, rtype, deadline, on_answer, self._clock())
         query.pinned = server
-        self._send(query, server, edns=True)
+        self._send(query, server, self._clock())
 
     def is_down(self) -> bool:
         """True when every server is down; lets a trial question pass now and then."""
@@ -142,34 +145,37 @@ class DnsClient:
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
-    def _begin(self, query: Query) -> None:
+    def _begin(self, query: Query, now: float) -> None:
         query.counted = True
         self.in_flight += 1
-        self._send(query, self.care.choose(), edns=True)
+        self._send(query, self.care.choose(), now)
 
-    def _send(self, query: Query, server: Server, *, edns: bool, mixed: bool = True) -> None:
+    def _send(self, query: Query, server: Server, now: float, edns: bool = True, mixed: bool = True) -> None:
         if query.done:
             return
-        now = self._clock()
         if server.channels:
             channel = server.next_channel()
             question = query.question
             edns = edns and server.plain_until <= now
             mixed = mixed and server.lower_until <= now
             if mixed:
-                question = mix_case(question, self._letters.getrandbits(8 * len(question)))
+                question = self._case.mix(question)
             msg_id = channel.free_id()
             attempt = Attempt(query, channel, msg_id, question, now, edns, mixed)
             channel.waiting[msg_id] = attempt
             query.attempts.append(attempt)
-            # what cannot be sent is lost: a full buffer or a closed port shows as silence, which has its remedy
-            with contextlib.suppress(OSError):
-                channel.socket.send(encode_query(msg_id, question, edns=edns))
-        due = query.deadline
-        if query.repeats < len(RETRY_AFTER_S):
-            due = min(due, now + RETRY_AFTER_S[query.repeats])
+            try:
+                channel.socket.send(encode_query(msg_id, question, edns))
+            except OSError:
+                self._unsent += 1  # a lost datagram: a full buffer or a closed port shows as silence
+        due = now + RETRY_AFTER_S[query.repeats] if query.repeats < len(RETRY_AFTER_S) else query.deadline
+        self._look_at(query, due if due < query.deadline else query.deadline)
+
+    def _look_at(self, query: Query, due: float) -> None:
+        if query.bucket is not None:
+            query.bucket.discard(query)
         query.due = due
-        self._wheel.add(due, query)
+        query.bucket = self._wheel.add(due, query)
 
     def _send_probe(self, server: Server) -> None:
         """Ask for the root's name servers: any reply will do."""
@@ -181,7 +187,7 @@ class DnsClient:
         query = Query("", _NS, now + PROBE_TIMEOUT_S, on_answer, now)
         query.probe = True
         query.pinned = server
-        self._send(query, server, edns=False)
+        self._send(query, server, now, edns=False)
 
     def _on_due(self, query: Query, now: float) -> None:
         """A question whose time has come: at the deadline it fails, before it is repeated."""
@@ -194,7 +200,7 @@ class DnsClient:
         elif query.paused:
             query.paused = False
             server = query.pinned or self.care.another(query) or self.care.choose()
-            self._send(query, server, edns=not query.without_edns)
+            self._send(query, server, now, edns=not query.without_edns)
         else:
             if not query.repeats:
                 self._note_silence(query)
@@ -202,13 +208,26 @@ class DnsClient:
             server = query.pinned or self.care.another(query) or self.care.choose()
             _RETRIED["timeout"].inc()
             # something on the way may drop what carries EDNS, so the first repetition goes without
-            self._send(query, server, edns=query.repeats > 1 and not query.without_edns)
+            self._send(query, server, now, edns=query.repeats > 1 and not query.without_edns)
 
     def _note_silence(self, query: Query) -> None:
         if query.attempts and not query.probe:
             self.care.note_silence(query.attempts[-1].channel.server)
 
+    def _count(self, query: Query, outcome: AnswerKind | Fault) -> None:
+        """Plain numbers here, metrics once a second: a counter and a histogram would cost as much as the parsing."""
+        key = (query.rtype, outcome)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        self._answered += 1
+        if not self._answered & _SAMPLE_MASK:
+            DNS_QUERY_SECONDS.observe(self._clock() - query.started_at)
+
     def _on_heartbeat(self) -> None:
+        counts, self._counts = self._counts, {}
+        for key, count in counts.items():
+            _COUNTERS[key].inc(count)
+        unsent, self._unsent = self._unsent, 0
+        _RETRIED["unsent"].inc(unsent)
         DNS_IN_FLIGHT.set(self.in_flight)
 
     # --- receiving ----------------------------------------------------------------------------------------------------
@@ -234,7 +253,7 @@ class DnsClient:
             other = self.care.another(query)
             if other is not None:
                 _RETRIED["server"].inc()
-                self._send(query, other, edns=not query.without_edns)
+                self._send(query, other, self._clock(), edns=not query.without_edns)
 
     def _on_datagram(self, channel: Channel, data: bytes) -> None:
         attempt = channel.waiting.get(data[0] << 8 | data[1]) if len(data) >= HEADER_OCTETS else None
@@ -262,7 +281,8 @@ class DnsClient:
         now = self._clock()
         query = attempt.query
         server = attempt.channel.server
-        self.care.note_answer(server, now - attempt.sent_at, refused=data[3] & 0x0F == 5)
+        if server.note_answer(now - attempt.sent_at, data[3] & 0x0F == 5):
+            self.care.note_change(server)
         if query.probe:
             self._finish(query, failed(Fault.RCODE))
             return
@@ -286,7 +306,7 @@ class DnsClient:
         attempt.channel.waiting.pop(attempt.msg_id, None)
         attempt.channel.server.note_changed_case(self._clock())
         _RETRIED["case"].inc()
-        self._send(attempt.query, attempt.channel.server, edns=attempt.edns, mixed=False)
+        self._send(attempt.query, attempt.channel.server, self._clock(), edns=attempt.edns, mixed=False)
 
     def _on_fault(self, attempt: Attempt, answer: Answer) -> None:
         """The server replied, and the reply says nothing: try once more in the way that helps most."""
@@ -298,15 +318,14 @@ class DnsClient:
         elif answer.fault in _EDNS_FAULTS and attempt.edns and not query.without_edns:
             query.without_edns = True
             _RETRIED["edns"].inc()
-            self._send(query, attempt.channel.server, edns=False)
+            self._send(query, attempt.channel.server, self._clock(), edns=False)
         elif answer.fault in _TRANSIENT_FAULTS and not query.retried:
             query.retried = query.paused = True
-            query.due = min(query.deadline, self._clock() + PAUSE_S)
-            self._wheel.add(query.due, query)
+            self._look_at(query, min(query.deadline, self._clock() + PAUSE_S))
             _RETRIED["servfail"].inc()
         elif answer.fault not in _TRANSIENT_FAULTS and (other := self.care.another(query)) is not None:
             _RETRIED["server"].inc()
-            self._send(query, other, edns=not query.without_edns)
+            self._send(query, other, self._clock(), edns=not query.without_edns)
         else:
             self._finish(query, answer)
 
@@ -314,8 +333,7 @@ class DnsClient:
         query = attempt.query
         query.best = failed(Fault.TRUNCATED)
         query.repeats = len(RETRY_AFTER_S)
-        query.due = query.deadline
-        self._wheel.add(query.due, query)
+        self._look_at(query, query.deadline)
         attempt.channel.waiting.pop(attempt.msg_id, None)
         task = asyncio.ensure_future(self._over_tcp(attempt))
         self._tcp_tasks.add(task)
@@ -334,7 +352,7 @@ class DnsClient:
         _OVER_TCP["answered" if answer.fault is None else "failed"].inc()
         other = self.care.another(query) if answer.fault is not None else None
         if other is not None:
-            self._send(query, other, edns=not query.without_edns)
+            self._send(query, other, self._clock(), edns=not query.without_edns)
         else:
             self._finish(query, answer)
 
@@ -344,12 +362,14 @@ class DnsClient:
         query.done = True
         for attempt in query.attempts:
             attempt.channel.waiting.pop(attempt.msg_id, None)
+        query.attempts.clear()  # no cycle of references is left, so nothing waits for the garbage collector
+        if query.bucket is not None:
+            query.bucket.discard(query)
         if not query.probe:
             self.in_flight -= query.counted
-            _COUNTERS[query.rtype, answer.fault or answer.kind].inc()
-            DNS_QUERY_SECONDS.observe(self._clock() - query.started_at)
+            self._count(query, answer.fault or answer.kind)
         query.on_answer(answer)
         while self._queue and self.in_flight < self._max_in_flight:
             waiting = self._queue.popleft()
             if not waiting.done:
-                self._begin(waiting)
+                self._begin(waiting, self._clock())

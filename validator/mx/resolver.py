@@ -9,10 +9,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 
 import structlog
 
-from validator.metrics import DNS_CACHE, DNS_REWRITING, DNS_ROUTES
+from validator.metrics import DNS_CACHE, DNS_CACHED_DOMAINS, DNS_REWRITING, DNS_ROUTES
 from validator.mx.budget import NameBudget
 from validator.mx.cache import STALE_S, FailureMemo, HostSets, ShardedTable
 from validator.mx.canary import CANARY_EVERY_S
@@ -34,12 +35,29 @@ STALE_AFTER_S = 0.8
 """When a good but expired answer is at hand, how long to wait for a fresh one (RFC 8767 5 advises up to 1.8 s)."""
 REFRESH_SHARE = 0.1
 """A domain that is asked for in this last share of its life is looked up again ahead of its expiry."""
+COUNT_EVERY_S = 1.0
+"""How often plain counts become metrics."""
 UNASKED_TTL_S = 86_400.0
 """How long the verdict on a name that is never asked holds."""
 
 
-_SERVED = {result: DNS_CACHE.labels(result) for result in ("hit", "miss", "joined", "stale", "failed", "refused")}
-_ROUTED = {outcome: DNS_ROUTES.labels(outcome.value) for outcome in RouteOutcome}
+class Served(StrEnum):
+    """How the cache served a domain."""
+
+    HIT = "hit"
+    """A fresh route was known."""
+    MISS = "miss"
+    """It had to be looked up."""
+    JOINED = "joined"
+    """It was being looked up already."""
+    STALE = "stale"
+    """An expired route was served because DNS did not answer."""
+    FAILED = "failed"
+    """It failed a moment ago and was not asked again."""
+    REFUSED = "refused"
+    """Too many new names under one domain."""
+
+
 _log = structlog.get_logger(__name__)
 
 
@@ -72,22 +90,28 @@ class MxResolver:
         self._lookups: dict[str, Lookup] = {}
         self._canary: asyncio.Task[None] | None = None
         self._open = False
-        self._hits = 0
+        self._served = dict.fromkeys(Served, 0)
+        self._routed = dict.fromkeys(RouteOutcome, 0)
+        self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Open the source and send the first canary."""
         await self._source.start()
         self._source.on_recovery(self._on_recovery)
         self._open = True
+        self._count()
         self._canary = asyncio.create_task(self._watch_rewriting())
 
     async def aclose(self) -> None:
         """Close everything; whoever still waits is answered UNKNOWN."""
         self._open = False
+        if self._timer is not None:
+            self._timer.cancel()
         if self._canary is not None:
             self._canary.cancel()
             await asyncio.gather(self._canary, return_exceptions=True)
         await self._source.aclose()
+        self._count()
 
     def cached(self, domain: str) -> MailRoute | None:
         """The fresh route of *domain* when it is known; about half a microsecond."""
@@ -100,7 +124,7 @@ class MxResolver:
             return None
         if left_s < REFRESH_SHARE * (route.expires_at - route.resolved_at):
             self._refresh(domain, now)
-        self._hits += 1
+        self._served[Served.HIT] += 1
         return route
 
     async def route(self, domain: str, *, timeout_s: float) -> MailRoute:
@@ -117,12 +141,12 @@ class MxResolver:
         if lookup is None:
             refusal = self._refusal(domain, now)
             if refusal is not None:
-                _SERVED["stale" if stale else "failed"].inc()
+                self._served[Served.STALE if stale else Served.FAILED] += 1
                 return stale or refusal
-            _SERVED["miss"].inc()
+            self._served[Served.MISS] += 1
             lookup = self._begin(domain, now + timeout_s - MARGIN_S)
         else:
-            _SERVED["joined"].inc()
+            self._served[Served.JOINED] += 1
         return await self._wait(lookup, stale, min(timeout_s, STALE_AFTER_S) if stale else timeout_s)
 
     def health(self) -> ResolverHealth:
@@ -136,6 +160,10 @@ class MxResolver:
         else:
             state = ResolverState.OK if states <= {ServerState.UP} else ResolverState.DEGRADED
         return ResolverHealth(state, servers, len(self._routes))
+
+    def remember(self, domain: str, route: MailRoute) -> None:
+        """Put a route into the cache."""
+        self._routes.put(domain, route)
 
     # --- one look-up --------------------------------------------------------------------------------------------------
 
@@ -160,7 +188,7 @@ class MxResolver:
             now = self._clock()
             route = self._as_route(lookup.domain, lookup.so_far(now), now)
         if route.outcome is RouteOutcome.UNKNOWN and stale is not None:
-            _SERVED["stale"].inc()
+            self._served[Served.STALE] += 1
             return stale
         return route
 
@@ -169,7 +197,7 @@ class MxResolver:
         domain = lookup.domain
         self._lookups.pop(domain, None)
         lookup.route = route = self._as_route(domain, found, now)
-        _ROUTED[route.outcome].inc()
+        self._routed[route.outcome] += 1
         if route.outcome is RouteOutcome.UNKNOWN:
             if self._open:
                 lookup.route = replace(route, expires_at=self._failures.note(domain, now))
@@ -177,7 +205,7 @@ class MxResolver:
         else:
             self._failures.forget(domain)
             if route.expires_at > now:
-                self._routes.put(domain, route)
+                self.remember(domain, route)
             else:
                 self._routes.drop(domain)
         for waiter in lookup.waiters:
@@ -195,7 +223,7 @@ class MxResolver:
         elif self._source.is_down():
             finding, retry_at = RouteFinding.RESOLVER_DOWN, now + 1.0
         elif not self._budget.allows(domain, now):
-            _SERVED["refused"].inc()
+            self._served[Served.REFUSED] += 1
             finding, retry_at = RouteFinding.OVER_BUDGET, now + 1.0
         else:
             return None
@@ -224,6 +252,20 @@ class MxResolver:
         """The resolvers are back: what failed while they were away may be asked at once."""
         self._failures.clear()
         self._hosts.forget_failures()
+
+    def _count(self) -> None:
+        """Plain numbers on the way, metrics once a second."""
+        for served, count in self._served.items():
+            if count:
+                DNS_CACHE.labels(served.value).inc(count)
+                self._served[served] = 0
+        for outcome, count in self._routed.items():
+            if count:
+                DNS_ROUTES.labels(outcome.value).inc(count)
+                self._routed[outcome] = 0
+        DNS_CACHED_DOMAINS.set(len(self._routes))
+        if self._open:
+            self._timer = asyncio.get_running_loop().call_later(COUNT_EVERY_S, self._count)
 
     async def _watch_rewriting(self) -> None:
         while True:

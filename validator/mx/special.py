@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_network
-from socket import AF_INET, AF_INET6, inet_ntoa, inet_pton
+from socket import AF_INET, AF_INET6, inet_ntoa, inet_ntop, inet_pton
 
 from validator.errors import DatasetError
 from validator.reference import Reference
@@ -124,6 +124,7 @@ _V4_FIRST, _V4_LAST = _ranges(_UNUSABLE_V4)
 _V6_FIRST, _V6_LAST = _ranges(_UNUSABLE_V6)
 
 _MAPPED = bytes(10) + b"\xff\xff"
+_COMPATIBLE = bytes(12)
 _NAT64 = bytes.fromhex("0064ff9b") + bytes(8)
 
 
@@ -133,7 +134,9 @@ def canonical_address(packed: bytes) -> str:
         return inet_ntoa(packed)
     if packed.startswith(_MAPPED):
         return inet_ntoa(packed[12:])
-    return str(IPv6Address(packed))
+    if packed.startswith(_COMPATIBLE):
+        return str(IPv6Address(packed))  # inet_ntop would write the end of these with dots
+    return inet_ntop(AF_INET6, packed)
 
 
 def is_usable_address(text: str) -> bool:

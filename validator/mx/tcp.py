@@ -13,7 +13,7 @@ async def ask_over_tcp(
     address: tuple[str, int], msg_id: int, name: str, rtype: int, question: bytes, timeout_s: float
 ) -> Answer:
     """One question on one connection; what goes wrong, a truncated answer included, is the fault TRUNCATED."""
-    query = encode_query(msg_id, question, edns=True)
+    query = encode_query(msg_id, question, True)
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(timeout_s):

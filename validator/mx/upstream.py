@@ -27,27 +27,33 @@ _id_pool: list[int] = []
 
 
 class Query:
-    """One question and what has been tried for it."""
+    """One question and what has been tried for it.
 
-    __slots__ = (
-        "attempts",
-        "best",
-        "counted",
-        "deadline",
-        "done",
-        "due",
-        "name",
-        "on_answer",
-        "paused",
-        "pinned",
-        "probe",
-        "question",
-        "repeats",
-        "retried",
-        "rtype",
-        "started_at",
-        "without_edns",
-    )
+    No `__slots__`: most questions are answered at once and never touch most of these, so class defaults are cheaper.
+    """
+
+    due = 0.0
+    """When the sweep should look at it next."""
+    bucket: set[Query] | None = None
+    """Where it stands in the wheel."""
+    best: Answer | None = None
+    """The fault to report when nothing better comes."""
+    pinned: Server | None = None
+    """The only server that may have it; None for any."""
+    repeats = 0
+    """Repetitions because of silence."""
+    paused = False
+    """Waiting a moment before the one repetition after a failure."""
+    retried = False
+    """That repetition has been used."""
+    without_edns = False
+    """The one repetition without EDNS has been used."""
+    probe = False
+    """Asked only to see whether the server answers at all."""
+    counted = False
+    """It counts as in flight; not so while it waits for its turn."""
+    done = False
+    """It has been answered, one way or another."""
 
     def __init__(self, name: str, rtype: int, deadline: float, on_answer: OnAnswer, now: float) -> None:
         self.name = name
@@ -56,26 +62,7 @@ class Query:
         self.deadline = deadline
         self.on_answer = on_answer
         self.started_at = now
-        self.due = deadline
-        """When the sweep should look at it next; earlier entries of the wheel are out of date."""
         self.attempts: list[Attempt] = []
-        self.best: Answer | None = None
-        """The fault to report when nothing better comes."""
-        self.repeats = 0
-        """Repetitions because of silence."""
-        self.paused = False
-        """Waiting a moment before the one repetition after a failure."""
-        self.retried = False
-        """That repetition has been used."""
-        self.without_edns = False
-        """The one repetition without EDNS has been used."""
-        self.pinned: Server | None = None
-        """The only server that may have it; None for any."""
-        self.probe = False
-        """Asked only to see whether the server answers at all."""
-        self.counted = False
-        """It counts as in flight; not so while it waits for its turn."""
-        self.done = False
 
 
 class Attempt:
@@ -138,7 +125,8 @@ class Server:
         self.retired: list[Channel] = []
         self.state = ServerState.UP
         self.unanswered = 0
-        self.answer_s: float | None = None
+        self.answer_s = 0.0
+        """Smoothed time to an answer; 0 before the first."""
         self.rewriting = False
         """Set by the canary."""
         self.probing = False
@@ -156,12 +144,16 @@ class Server:
         self._turn = turn = (self._turn + 1) % len(self.channels)
         return self.channels[turn]
 
-    def note_answer(self, took_s: float, *, refused: bool) -> None:
-        """A reply to a question of ours came."""
+    def note_answer(self, took_s: float, refused: bool) -> bool:
+        """A reply to a question of ours came; True when that changes the state, which is then set."""
         self.unanswered = 0
-        self.answer_s = took_s if self.answer_s is None else self.answer_s + _SMOOTHING * (took_s - self.answer_s)
+        self.answer_s += _SMOOTHING * (took_s - self.answer_s)
+        if not refused and self.state is ServerState.UP:
+            self._refusals = 0
+            return False
         self._refusals = self._refusals + 1 if refused else 0
-        self.state = ServerState.REFUSING if self._refusals >= SUSPECT_AFTER else ServerState.UP
+        before, self.state = self.state, ServerState.REFUSING if self._refusals >= SUSPECT_AFTER else ServerState.UP
+        return before is not self.state
 
     def note_silence(self) -> None:
         """A question went unanswered; several in a row make the server suspect."""
@@ -185,5 +177,5 @@ class Server:
 
     def health(self) -> ServerHealth:
         """The record, for people."""
-        took = None if self.answer_s is None else round(self.answer_s * 1000, 3)
+        took = round(self.answer_s * 1000, 3) if self.answer_s else None
         return ServerHealth(self.name, self.state, self.unanswered, took, self.rewriting)

@@ -1,7 +1,7 @@
 """Time limits for many things at the price of one timer: a timing wheel, swept at a fixed pace while it holds anything.
 
-An entry is not removed when its thing is finished early; the sweep meets it once and the owner ignores it. That makes
-both adding and finishing a matter of nanoseconds, and costs one reference for at most the length of the limit.
+Adding gives back the bucket, a set, from which the owner takes a thing that is finished early: both cost nanoseconds,
+and nothing that is finished stays in memory until its limit has passed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Wheel(Generic[Item]):
         """*on_due* is given each item and the time, never before the item is due and at most a tick later."""
         self._on_due = on_due
         self._clock = clock
-        self._buckets: dict[int, list[Item]] = {}
+        self._buckets: dict[int, set[Item]] = {}
         self._swept = int(clock() / SWEEP_S)
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -42,16 +42,18 @@ class Wheel(Generic[Item]):
         self._timer = self._loop = None
         self._buckets.clear()
 
-    def add(self, due: float, item: Item) -> None:
-        """Hand *item* over once *due* has passed."""
-        tick = max(int(due / SWEEP_S), self._swept) + 1
+    def add(self, due: float, item: Item) -> set[Item]:
+        """Hand *item* over once *due* has passed, unless it has been discarded from the bucket by then."""
+        tick = int(due / SWEEP_S)
+        tick = tick + 1 if tick > self._swept else self._swept + 1
         bucket = self._buckets.get(tick)
         if bucket is None:
-            self._buckets[tick] = [item]
+            bucket = self._buckets[tick] = {item}
         else:
-            bucket.append(item)
+            bucket.add(item)
         if self._timer is None:
             self._arm()
+        return bucket
 
     def _arm(self) -> None:
         if self._loop is not None:
@@ -62,7 +64,7 @@ class Wheel(Generic[Item]):
         tick = int(now / SWEEP_S)
         for at in sorted(at for at in self._buckets if at <= tick):
             self._swept = max(self._swept, at)
-            for item in self._buckets.pop(at):
+            for item in list(self._buckets.pop(at)):
                 self._on_due(item, now)
         self._swept = max(self._swept, tick)
         self._timer = None

@@ -7,7 +7,10 @@ SOA and no record; besides them NS, A, AAAA and an empty OPT. For these `read_pl
 
 from __future__ import annotations
 
+import os
+import random
 import re
+from functools import lru_cache
 from struct import Struct
 from struct import error as StructError  # noqa: N812
 
@@ -23,7 +26,6 @@ _HEADER_EDNS = bytes.fromhex("0100 0001 0000 0000 0001")
 _OPT = b"\0" + Struct("!HHIH").pack(41, EDNS_PAYLOAD_OCTETS, 0, 0)
 _COUNTS = Struct("!HHHHHH")
 _RECORD = Struct("!HHIH")
-_U16 = Struct("!H")
 _U32 = Struct("!I")
 _SOA_NUMBERS = 20
 _MAX_TTL_S = 0x7FFFFFFF
@@ -31,28 +33,45 @@ _MAX_POINTERS = 16
 _IN = 1
 _NS, _SOA, _OPT_TYPE = 2, 6, 41
 _A, _AAAA, _MX = int(RecordType.A), int(RecordType.AAAA), int(RecordType.MX)
-_LABEL = re.compile(rb"[A-Za-z0-9_-]+")
-_CASE_BITS = bytes(0x20 if chr(octet).isascii() and chr(octet).isalpha() else 0 for octet in range(256))
+_NAME = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_LENGTHS = [chr(length) for length in range(64)]
+_QUESTION_ENDS = {rtype: f"\0\0{chr(rtype)}\0\1" for rtype in (_NS, *RecordType)}
+_PLAIN_OPT = b"\0\0\x29"
+_CASE_BITS = 10
 
 
 def encode_question(name: str, rtype: int) -> bytes:
     """The question section for a lower-case ASCII name without final dot; labels and length must already fit."""
-    labels = name.encode("ascii").split(b".") if name else []
-    return b"".join([bytes((len(label),)) + label for label in labels]) + b"\0" + rtype.to_bytes(2, "big") + b"\0\1"
+    text = ""
+    if name:
+        for label in name.split("."):
+            text += _LENGTHS[len(label)] + label
+    return (text + _QUESTION_ENDS[rtype]).encode("ascii")
 
 
-def mix_case(question: bytes, random_bits: int) -> bytes:
-    """The same question with letters of the name in random case (0x20): a forger has to guess it.
+class CaseMixer:
+    """Writes questions in random letter case (0x20): a forger has to guess it besides id and port.
 
-    *random_bits* needs 8 bits per octet of the question, of which one in eight is used.
+    Each letter of the alphabet is upper or lower throughout one question, which costs a tenth of a microsecond and
+    adds about as many bits as the name has different letters.
     """
-    letters = int.from_bytes(question[:-4].translate(_CASE_BITS), "big")
-    size = len(question) - 4
-    # a length octet is at most 63 and could look like a digit or '?', never like a letter
-    return (int.from_bytes(question[:-4], "big") ^ (letters & random_bits)).to_bytes(size, "big") + question[-4:]
+
+    def __init__(self) -> None:
+        self._random = random.Random(os.urandom(32))  # noqa: S311  seeded by the system, its output is never seen whole
+        self._tables = [_case_table(self._random.getrandbits(26)) for _ in range(1 << _CASE_BITS)]
+
+    def mix(self, question: bytes) -> bytes:
+        """The same question, its letters in a case that cannot be foreseen; other octets are never letters."""
+        return question.translate(self._tables[self._random.getrandbits(_CASE_BITS)])
 
 
-def encode_query(msg_id: int, question: bytes, *, edns: bool) -> bytes:
+def _case_table(bits: int) -> bytes:
+    """A translation that turns the lower-case letters that *bits* names into capitals."""
+    chosen = bytes(97 + place for place in range(26) if bits >> place & 1)
+    return bytes.maketrans(chosen, chosen.upper())
+
+
+def encode_query(msg_id: int, question: bytes, edns: bool) -> bytes:
     """A whole query: recursion desired, one question."""
     if edns:
         return msg_id.to_bytes(2, "big") + _HEADER_EDNS + question + _OPT
@@ -65,73 +84,95 @@ def read_plain(data: bytes, name: str, rtype: int, question_octets: int) -> Answ
     The caller has matched id, QR bit and question; `question_octets` is the length of the question section.
     """
     try:
-        return _read_plain(data, name, rtype, question_octets)
+        _, flags, questions, answers, authorities, additionals = _COUNTS.unpack_from(data)
+        if questions != 1 or flags & 0xFA00 != 0x8000:
+            return None
+        at = HEADER_OCTETS + question_octets
+        if flags & 0x000F == 0 and answers:
+            answer, at = _read_records(data, at, answers, name, rtype)
+            if authorities:
+                at = _skip_servers(data, at, authorities)
+        elif flags & 0x000F in (0, 3) and not answers and authorities == 1:
+            bound, at = _read_soa(data, at)
+            answer = Answer(AnswerKind.NO_NAME if flags & 0x000F else AnswerKind.NO_DATA, (), bound)
+        else:
+            return None
+        return answer if _skip_additional(data, at, additionals) == len(data) else None
     except (IndexError, ValueError, StructError):
         return None
 
 
-def _read_plain(data: bytes, name: str, rtype: int, question_octets: int) -> Answer | None:
-    _, flags, questions, answers, authorities, additionals = _COUNTS.unpack_from(data)
-    rcode = flags & 0x000F
-    if questions != 1 or flags & 0xFA00 != 0x8000 or rcode not in (0, 3) or (rcode and answers):
-        return None
-    at = HEADER_OCTETS + question_octets
+def _read_records(data: bytes, at: int, count: int, name: str, rtype: int) -> tuple[Answer, int]:
+    """The answer section, all of it records of the asked type for the asked name; ValueError when it is not."""
     records: list[MailExchanger] | list[str] = []
     least = _MAX_TTL_S
-    for _ in range(answers):
+    for _ in range(count):
         if data[at] == 0xC0 and data[at + 1] == HEADER_OCTETS:
             at += 2
         else:
-            owner, at = _read_name(data, at)
+            owner, at = _read_name(data, at, name)
             if owner != name:
-                return None
+                raise ValueError("another owner")
         found, rclass, ttl, length = _RECORD.unpack_from(data, at)
         at += 10
         end = at + length
         if found != rtype or rclass != _IN or ttl > _MAX_TTL_S:
-            return None
+            raise ValueError("not a plain record")
         least = min(least, ttl)
         if found == _MX:
-            target, after = _read_name(data, at + 2)
-            if after != end:
-                return None
-            records.append((_U16.unpack_from(data, at)[0], target))  # type: ignore[arg-type]
+            if data[end - 1] == 0 and end <= len(data):
+                target = _whole_name(data[at + 2 : end])
+            else:
+                target, after = _read_name(data, at + 2, name)
+                if after != end:
+                    raise ValueError("another length")
+            records.append((data[at] << 8 | data[at + 1], target))  # type: ignore[arg-type]
         elif (found == _A and length == 4) or (found == _AAAA and length == 16):
             records.append(canonical_address(data[at:end]))  # type: ignore[arg-type]
         else:
-            return None
+            raise ValueError("another type or length")
         at = end
-    soa_bound: int | None = None
-    for _ in range(authorities):
+    if count > 1:
+        return Answer(AnswerKind.RECORDS, tuple(dict.fromkeys(records)), least), at  # type: ignore[arg-type]
+    return Answer(AnswerKind.RECORDS, (records[0],), least), at  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=8_192)
+def _whole_name(octets: bytes) -> str:
+    """A name without pointers, as most domains that share a provider's host have it: read once for all of them."""
+    name, after = _read_name(octets, 0, "")
+    if after != len(octets):
+        raise ValueError("another length")
+    return name
+
+
+def _read_soa(data: bytes, at: int) -> tuple[int, int]:
+    """One SOA record: how long "there is nothing" holds, and the offset after it; ValueError when it is none."""
+    at = _skip_name(data, at)
+    found, rclass, ttl, length = _RECORD.unpack_from(data, at)
+    at += 10
+    numbers = _skip_name(data, _skip_name(data, at))
+    if found != _SOA or rclass != _IN or ttl > _MAX_TTL_S or numbers + _SOA_NUMBERS != at + length:
+        raise ValueError("not a plain SOA")
+    return min(ttl, _U32.unpack_from(data, numbers + 16)[0]), at + length
+
+
+def _skip_servers(data: bytes, at: int, count: int) -> int:
+    """The offset after an authority section of name servers; ValueError when it holds anything else."""
+    for _ in range(count):
         at = _skip_name(data, at)
         found, rclass, ttl, length = _RECORD.unpack_from(data, at)
         at += 10
-        end = at + length
-        if rclass != _IN or ttl > _MAX_TTL_S:
-            return None
-        if found == _NS and answers:
-            if _skip_name(data, at) != end:
-                return None
-        elif found == _SOA and not answers and soa_bound is None:
-            after = _skip_name(data, _skip_name(data, at))
-            if after + _SOA_NUMBERS != end:
-                return None
-            soa_bound = min(ttl, _U32.unpack_from(data, after + 16)[0])
-        else:
-            return None
-        at = end
-    if _skip_additional(data, at, additionals) != len(data):
-        return None
-    if answers:
-        kept = tuple(dict.fromkeys(records)) if len(records) > 1 else tuple(records)
-        return Answer(AnswerKind.RECORDS, kept, least)  # type: ignore[arg-type]
-    if soa_bound is None:
-        return None
-    return Answer(AnswerKind.NO_NAME if rcode else AnswerKind.NO_DATA, (), soa_bound)
+        if found != _NS or rclass != _IN or ttl > _MAX_TTL_S or _skip_name(data, at) != at + length:
+            raise ValueError("not a plain NS")
+        at += length
+    return at
 
 
 def _skip_additional(data: bytes, at: int, count: int) -> int:
     """The offset after the additional section, of which nothing is believed; ValueError when it is not plain."""
+    if count == 1 and len(data) == at + 11 and data[at : at + 3] == _PLAIN_OPT and data[at + 5 : at + 7] == b"\0\0":
+        return at + 11 if data[at + 9 :] == b"\0\0" else at
     edns_seen = False
     for _ in range(count):
         owner_at = at
@@ -147,10 +188,11 @@ def _skip_additional(data: bytes, at: int, count: int) -> int:
     return at
 
 
-def _read_name(data: bytes, at: int) -> tuple[str, int]:
+def _read_name(data: bytes, at: int, asked: str) -> tuple[str, int]:
     """A name as lower-case text and the offset after it; ValueError when it is not made of host-name characters.
 
-    Pointers go strictly backwards, and what they point at ends before the part that points: the walk ends.
+    Pointers go strictly backwards, and what they point at ends before the part that points: the walk ends. A pointer
+    at the question stands for *asked*.
     """
     labels: list[bytes] = []
     after = 0
@@ -158,23 +200,38 @@ def _read_name(data: bytes, at: int) -> tuple[str, int]:
     while at < limit:
         length = data[at]
         if length == 0:
-            return b".".join(labels).decode("ascii").lower(), after or at + 1
+            return _text(labels), after or at + 1
         if length < 0x40:
-            label = data[at + 1 : at + 1 + length]
+            labels.append(data[at + 1 : at + 1 + length])
             at += 1 + length
             octets += 1 + length
-            if at > limit or octets > 255 or _LABEL.fullmatch(label) is None:
+            if at > limit or octets > 255:
                 break
-            labels.append(label)
         else:
             target = (length & 0x3F) << 8 | data[at + 1]
             hops += 1
             if length < 0xC0 or at + 1 >= limit or target >= part or hops > _MAX_POINTERS:
                 break
             after = after or at + 2
+            if target == HEADER_OCTETS:
+                if octets + len(asked) + 1 > 255:
+                    break
+                return (f"{_text(labels)}.{asked}" if labels else asked), after
             limit = part
             part = at = target
     raise ValueError("not a plain name")
+
+
+def _text(labels: list[bytes]) -> str:
+    """Labels as lower-case text; ValueError when a character is none of a host name's, or a dot in a label."""
+    if len(labels) == 1 and labels[0].isalnum():
+        return labels[0].decode("ascii").lower()
+    if not labels:
+        return ""
+    name = b".".join(labels)
+    if _NAME.fullmatch(name) is None or name.count(b".") != len(labels) - 1:
+        raise ValueError("not a plain name")
+    return name.decode("ascii").lower()
 
 
 def _skip_name(data: bytes, at: int) -> int:
