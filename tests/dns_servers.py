@@ -94,9 +94,7 @@ def unbound(folder: Path, stubs: Mapping[str, tuple[str, int]]) -> Iterator[tupl
 
 
 @contextmanager
-def _running(
-    command: list[str], port: int, output: Path, *, ready: str, cpus: str | None = None
-) -> Iterator[None]:
+def _running(command: list[str], port: int, output: Path, *, ready: str, cpus: str | None = None) -> Iterator[None]:
     """The program while it runs; entered when it answers for the zone *ready*."""
     path = program(command[0])
     assert path is not None, f"{command[0]} is not installed"
