@@ -50,10 +50,11 @@ def zone_text(domains: int) -> str:
     lines = ["$ORIGIN .", "$TTL 3600", ". SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 300", ". NS ns.invalid."]
     for number in range(domains):
         name = domain(number)
-        address = f"1.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-        lines.append(
-            f"{name}. MX 10 mx1.{name}.\nmx1.{name}. A {address}\nmx1.{name}. AAAA 2606:2800:220::{number >> 12:x}:{number & 4095:x}"
-        )
+        lines += [
+            f"{name}. MX 10 mx1.{name}.",
+            f"mx1.{name}. A 1.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
+            f"mx1.{name}. AAAA 2606:2800:220::{number >> 12:x}:{number & 4095:x}",
+        ]
     return "\n".join(lines) + "\n"
 
 
