@@ -10,11 +10,13 @@ from typing import Protocol
 
 from validator.address import EmailAddress
 from validator.blacklist.entry import DomainKeys, Hit
+from validator.checker.judge import RouteVerdict, verdicts_of_routes
 from validator.mx.route import MailRoute
 from validator.recipient import DomainRule, Recipients
 from validator.reference.providers import Provider, Providers
 from validator.sanitize import CorrectionAction, Sanitizer
 
+_ROUTE_VERDICTS = verdicts_of_routes()
 FACTS_KEPT = 100_000
 """Domains whose facts are kept; the oldest makes room."""
 
@@ -72,6 +74,8 @@ class DomainFacts:
     """When the route stops being fresh, on the resolver's clock (`time.monotonic`)."""
     kept: bool
     """The domain is one that sanitizing neither changes nor comments on."""
+    alone: RouteVerdict | None
+    """The verdict on a person's address there that is on no list; None when rules or entries of the domain weigh in."""
 
 
 class DomainKnowledge:
@@ -138,14 +142,16 @@ class DomainKnowledge:
         return [known[domain] for domain in domains]
 
     def _keep(self, domain: str, route: MailRoute, hits: tuple[Hit, ...], version: int) -> DomainFacts:
+        rules = self._recipients.domain_rules(domain)
         facts = DomainFacts(
             route=route,
             provider=self._providers.get(domain),
-            rules=self._recipients.domain_rules(domain),
+            rules=rules,
             hits=hits,
             rules_version=version,
             expires_at=route.expires_at,
             kept=self._sanitizer.correct_domain(domain).action is CorrectionAction.KEEP,
+            alone=None if rules or hits else _ROUTE_VERDICTS[route.outcome],
         )
         self._facts.pop(domain, None)
         if len(self._facts) >= self._kept_domains:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from validator.blacklist.entry import Hit, Kind
 from validator.mx.route import RouteOutcome
@@ -56,6 +57,25 @@ def status_of(outcomes: Sequence[Outcome]) -> Status:
     if Outcome.FAILED in outcomes:
         return Status.INVALID
     return Status.UNKNOWN if Outcome.UNKNOWN in outcomes else Status.VALID
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RouteVerdict:
+    """The verdict on a person's address about which nothing is known but the route of its domain."""
+
+    reason: Reason | None
+    """`mx_record`, or null."""
+    status: Status
+    """In one word."""
+
+
+def verdicts_of_routes() -> dict[RouteOutcome, RouteVerdict]:
+    """What `decide` says for each outcome of a route when nothing else speaks against the address."""
+    found = {}
+    for route in RouteOutcome:
+        outcomes = decide(route, application=False, system=False, hits=())
+        found[route] = RouteVerdict(first_failed(outcomes), status_of(outcomes))
+    return found
 
 
 def findings_of_fault(detail: str) -> tuple[Finding, ...]:

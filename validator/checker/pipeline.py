@@ -26,6 +26,7 @@ from validator.blacklist.entry import Hit
 from validator.checker.facts import BlacklistReader, DomainFacts, DomainKnowledge, MailResolver, keys_of
 from validator.checker.judge import (
     REASONS,
+    RouteVerdict,
     decide,
     entry_evidence,
     findings_of,
@@ -140,9 +141,10 @@ class CheckPipeline:
 
         Every domain may take the whole DNS budget of a check. Holds *texts* in memory: callers cut long inputs.
         """
-        prepared = await self._prepare_many(texts, options)
-        addresses = [item.parsed for item in prepared if isinstance(item.parsed, EmailAddress)]
-        domains = list(dict.fromkeys(address.domain for address in addresses))
+        ready = await self._prepare_many(texts, options)
+        parsed = [item if isinstance(item, EmailAddress) else item.parsed for item in ready]
+        addresses = [address for address in parsed if isinstance(address, EmailAddress)]
+        domains = list({address.domain: None for address in addresses})
         learned = await self._knowledge.learn(domains, self._dns_timeout_s) if domains else []
         facts = dict(zip(domains, learned, strict=True))
         matched = iter(await self._blacklist.match_addresses(addresses, options.lists) if addresses else ())
@@ -150,15 +152,25 @@ class CheckPipeline:
         if options.lists and learned:
             list_hits = dict(zip(domains, await self._list_hits(learned, options.lists), strict=True))
         verdicts = []
-        for item in prepared:
-            if isinstance(item.parsed, SyntaxFault):
-                verdicts.append(self._reject(item, item.parsed, options))
+        alone: dict[RouteVerdict, int] = {}
+        for item, address in zip(ready, parsed, strict=True):
+            if isinstance(address, SyntaxFault):
+                assert isinstance(item, Prepared)
+                verdicts.append(self._reject(item, address, options))
                 continue
-            known = facts[item.parsed.domain]
-            hits = next(matched) + list_hits.get(item.parsed.domain, ())
+            known = facts[address.domain]
+            hits = next(matched) + list_hits.get(address.domain, ())
+            route = known.alone
+            if item is address and route is not None and not hits and not options.explain and self._is_person(address):
+                alone[route] = alone.get(route, 0) + 1
+                verdicts.append(_verdict_alone(address, route, known.provider))
+                continue
             if known.hits:
-                hits += await self._blacklist.overridden(item.parsed, known.hits)
-            verdicts.append(self._judge(item, item.parsed, known, hits, options))
+                hits += await self._blacklist.overridden(address, known.hits)
+            prepared = Prepared(address.text, address.text, address) if isinstance(item, EmailAddress) else item
+            verdicts.append(self._judge(prepared, address, known, hits, options))
+        for route, count in alone.items():
+            _COUNTERS[route.status, route.reason].inc(count)
         return verdicts
 
     # --- text -> address ---------------------------------------------------------------------------------------------
@@ -190,15 +202,19 @@ class CheckPipeline:
                 return repaired.text
         return sanitized.suggestion if sanitized.suggestion != text else None
 
-    async def _prepare_many(self, texts: Sequence[str], options: CheckOptions) -> list[Prepared]:
-        prepared: list[Prepared | None] = []
+    async def _prepare_many(self, texts: Sequence[str], options: CheckOptions) -> list[EmailAddress | Prepared]:
+        """Each text ready to be judged; a text that is its own address, known to need no repair, as that alone."""
+        prepared: list[EmailAddress | Prepared | None] = []
         doubtful: dict[int, Sanitized] = {}
+        fresh: dict[str, DomainFacts | None] = {}
         for index, text in enumerate(texts):
             plain = plain_address(text)
-            facts = self._knowledge.fresh(plain.domain) if plain is not None else None
-            if plain is not None and facts is not None and self._needs_no_repair(plain, facts, options):
-                prepared.append(Prepared(text, text, plain))
-                continue
+            if plain is not None:
+                domain = plain.domain
+                facts = fresh[domain] if domain in fresh else fresh.setdefault(domain, self._knowledge.fresh(domain))
+                if facts is not None and self._needs_no_repair(plain, facts, options):
+                    prepared.append(plain)
+                    continue
             sanitized = self._sanitize(text)
             if sanitized.doubt is None:
                 prepared.append(self._parse(text, sanitized, options))
@@ -268,6 +284,11 @@ class CheckPipeline:
             prepared.changes,
         )
 
+    def _is_person(self, address: EmailAddress) -> bool:
+        """Nothing about the local part says that a machine or nobody reads it."""
+        rule = self._recipients.local_rule(address.local)
+        return rule is None or rule.recipient is not RecipientClass.SYSTEM
+
     def _is_application(self, rule: DomainRule) -> bool:
         return rule.recipient is RecipientClass.APPLICATION or self._relays_are_application
 
@@ -330,6 +351,13 @@ _COUNTERS = {
         *((Status.INVALID, reason) for reason in REASONS),
     )
 }
+
+
+def _verdict_alone(address: EmailAddress, route: RouteVerdict, provider: Provider | None) -> Verdict:
+    """The verdict on an address that came as it should be and about which only the route of its domain speaks."""
+    text, reason = address.text, route.reason
+    vendor, trusted = (None, False) if provider is None else (provider.vendor, provider.trusted)
+    return Verdict(text, reason is None, text, reason, route.status, None, None, address.domain, vendor, trusted)
 
 
 def _counted(verdict: Verdict, changes: Iterable[Change]) -> Verdict:
