@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypedDict
+from pathlib import Path
+from typing import Self, TypedDict
+
+from pydantic import SecretStr
 
 from validator.address import SyntaxRules
 from validator.blacklist.service import Blacklist
-from validator.checker import CheckPipeline
+from validator.bulk.judging import judge_windows
+from validator.bulk.rows import RowOptions
+from validator.bulk.texts import rows_of_texts
+from validator.checker import CheckOptions, CheckPipeline
 from validator.database import Database
 from validator.errors import StorageUnavailable
 from validator.keys.key import parse_static_keys
@@ -21,7 +28,8 @@ from validator.recipient import Recipients
 from validator.reference import Reference, load_reference
 from validator.reference.providers import Providers, load_providers
 from validator.sanitize import Sanitizer
-from validator.settings import PlusPolicy, Settings, load_settings
+from validator.settings import OnUnknown, PlusPolicy, Settings, load_settings
+from validator.verdict import Verdict
 
 
 @dataclass(slots=True)
@@ -38,7 +46,7 @@ class Runtime:
     """The store."""
     blacklist: Blacklist
     """Entries and their history."""
-    checker: Checker
+    checker: CheckPipeline
     """The check."""
     keys: KeyRing
     """Who may use the service."""
@@ -102,7 +110,7 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         resolver = open_resolver(settings, reference)
         await resolver.start()
         stack.push_async_callback(resolver.aclose)
-        checker = Checker(
+        checker = CheckPipeline(
             **_reference_parts(settings, reference),
             resolver=resolver,
             blacklist=blacklist,
@@ -114,12 +122,62 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         yield Runtime(settings, reference, resolver, database, blacklist, checker, keys)
 
 
-class Checker(CheckPipeline):
-    """The check as a library: `async with Checker.open() as checker: verdict = await checker.check(text)`."""
+def leaving_no_store(settings: Settings, folder: Path) -> Settings:
+    """The same settings, over an empty store in *folder* when the configured SQLite file is not there yet.
+
+    For one-off checks: they read the blacklist where there is one and leave no file behind where there is none.
+    """
+    url = settings.database_url.get_secret_value()
+    path = url.removeprefix("sqlite:///")
+    if path == url or Path(path).exists():
+        return settings
+    return settings.model_copy(update={"database_url": SecretStr(f"sqlite:///{folder / 'empty.db'}")})
+
+
+@asynccontextmanager
+async def open_pipeline(settings: Settings | None = None) -> AsyncIterator[CheckPipeline]:
+    """The check alone, over the configured blacklist if there is one; creates no file."""
+    with tempfile.TemporaryDirectory(prefix="validator-") as folder:
+        async with open_runtime(leaving_no_store(settings or load_settings(), Path(folder))) as runtime:
+            yield runtime.checker
+
+
+class Checker:
+    """The check as a library: `async with Checker.open() as checker: verdict = await checker.check(text)`.
+
+    Safe for any number of tasks of one event loop.
+    """
+
+    def __init__(self, pipeline: CheckPipeline) -> None:
+        """Over stages that are open already; `Checker.open` opens them."""
+        self._pipeline = pipeline
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings | None = None) -> AsyncIterator[Checker]:
-        """A checker over its own runtime, by default configured from the environment."""
-        async with open_runtime(settings) as runtime:
-            yield runtime.checker
+    async def open(cls, settings: Settings | None = None) -> AsyncIterator[Self]:
+        """A checker over its own resolver and the configured blacklist; by default configured from the environment."""
+        async with open_pipeline(settings) as pipeline:
+            yield cls(pipeline)
+
+    async def check(
+        self, text: str, *, sanitize: bool = True, explain: bool = False, lists: Sequence[str] = ()
+    ) -> Verdict:
+        """The verdict on one address. Never raises for bad input or DNS trouble; raises `StorageUnavailable`."""
+        return await self._pipeline.check(text, CheckOptions(sanitize, explain, tuple(lists)))
+
+    async def check_many(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        sanitize: bool = True,
+        explain: bool = False,
+        lists: Sequence[str] = (),
+    ) -> AsyncIterator[Verdict]:
+        """Verdicts in order, for any number of texts; a bounded number of windows of 1,000 is held at once."""
+        options = RowOptions(CheckOptions(sanitize, explain, tuple(lists)), OnUnknown.ACCEPT)
+        judged = judge_windows(self._pipeline, rows_of_texts(texts), options)
+        async with aclosing(judged):
+            async for _, answers in judged:
+                for answer in answers:
+                    assert isinstance(answer, Verdict)
+                    yield answer

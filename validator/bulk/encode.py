@@ -104,8 +104,8 @@ class TableEncoder:
         if rows.records is None:
             table = [(text, *answer_cells(answer)) for text, answer in zip(rows.texts, answers, strict=True)]
         else:
-            for record, answer in zip(rows.records, answers, strict=True):
-                cells = [*record] if isinstance(record, Sequence) else []
+            for text, record, answer in zip(rows.texts, rows.records, answers, strict=True):
+                cells = [*record] if isinstance(record, Sequence) else [text]
                 if len(cells) != width:
                     cells = cells[:width] + [""] * (width - len(cells))
                 table.append((*cells, *answer_cells(answer)))

@@ -1,136 +1,154 @@
-"""`validator check`: judge addresses from the command line."""
+"""`validator check`: judge addresses, lists and fixtures from the command line.
+
+This file only reads the options; `check_addresses`, `check_list` and `check_fixtures` do the work.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from validator.cli.exits import Exit
-
-if TYPE_CHECKING:
-    from validator.settings import Settings
-    from validator.verdict import Verdict
-
-
-WIDTH_OF_A_PIPE = 160
-"""Columns of a table that is not printed on a terminal, where wrapping would only hurt."""
+from validator.errors import RequestRefused
 
 
 class OutputFormat(StrEnum):
-    """How verdicts are printed."""
+    """How findings are printed."""
 
     TEXT = "text"
-    """A table for people."""
+    """For people."""
     JSON = "json"
-    """One JSON object a line, as `POST /check` answers."""
+    """One JSON object a line."""
+    GITHUB = "github"
+    """Annotations of a GitHub workflow."""
+    JUNIT = "junit"
+    """JUnit XML, which most CI systems read."""
+    SARIF = "sarif"
+    """SARIF 2.1.0, which code scanning reads."""
+
+
+_OF_FIXTURES = frozenset({OutputFormat.GITHUB, OutputFormat.JUNIT, OutputFormat.SARIF})
 
 
 def check_command(
-    addresses: Annotated[list[str], typer.Argument(help="Addresses to judge.")],
+    what: Annotated[list[str], typer.Argument(metavar="ADDRESS…|FILE…|-", help="Addresses, or files of addresses.")],
     sanitize: Annotated[bool, typer.Option(help="Repair before judging.")] = True,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the evidence.")] = False,
-    output: Annotated[OutputFormat, typer.Option("--format", help="text or json.")] = OutputFormat.TEXT,
+    explain: Annotated[bool, typer.Option("--explain", help="Addresses: show the evidence.")] = False,
+    output: Annotated[
+        OutputFormat | None, typer.Option("--format", help="How findings are printed; files are then read as fixtures.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write every row with its verdict here (or the findings).")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run to --out that was cut off.")] = False,
+    report: Annotated[Path | None, typer.Option("--report", help="Write the closing report as an HTML file.")] = None,
+    read_as: Annotated[
+        str | None, typer.Option("--input", help="txt, csv, tsv, ndjson, json, yaml or parquet.")
+    ] = None,
+    write_as: Annotated[
+        str | None, typer.Option("--output", help="Format of --out; default: by its name, else as read.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option("--column", help="Column or member: name, number or pattern.")
+    ] = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--field", help="Fixtures: path such as '$.users[*].email'.")
+    ] = None,
+    raw_cells: Annotated[
+        bool, typer.Option("--raw-cells", help="Do not defuse spreadsheet formulas in --out.")
+    ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Processes that share the work on a list.")] = 1,
+    url: Annotated[str | None, typer.Option("--url", help="Ask this service instead of checking here.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", envvar="VALIDATOR_KEY", help="Key for --url; better in the environment.")
+    ] = None,
+    lists: Annotated[
+        list[str] | None, typer.Option("--list", help="Named exclusion list that applies besides default.")
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", help="Reasons that make the run fail, comma-separated; also unknown, repaired."),
+    ] = None,
+    allow: Annotated[
+        list[Path] | None, typer.Option("--allow", help="File of addresses and domains that are never a finding.")
+    ] = None,
+    addresses: Annotated[bool, typer.Option("--addresses", help="Name addresses in findings.")] = False,
     zone: Annotated[Path | None, typer.Option("--zone", help="Answer DNS from this zone file; no network.")] = None,
+    replay: Annotated[Path | None, typer.Option("--replay", help="Answer DNS from this recording; no network.")] = None,
+    record: Annotated[Path | None, typer.Option("--record", help="Write what DNS answers to this recording.")] = None,
+    no_dns: Annotated[bool, typer.Option("--no-dns", help="Ask nobody; what depends on DNS is not judged.")] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A .env-style settings file.")] = None,
 ) -> None:
-    """Judge ADDRESSES. Exit code: 0 all valid, 1 some not, 2 usage, 3 could not decide."""
-    from validator.settings import load_settings
+    """Judge ADDRESSES, or the addresses in FILES (- is standard input).
 
-    settings = load_settings(settings_file)
-    if zone is not None:
-        settings = settings.model_copy(update={"dns_zone_file": zone})
-    verdicts = asyncio.run(judge(settings, addresses, sanitize=sanitize, explain=explain))
-    show(verdicts, output)
-    raise typer.Exit(exit_for(verdicts))
+    Exit code: 0 all acceptable, 1 some not, 2 usage, 3 could not decide.
+    """
+    from validator.cli.check_engine import Engine
 
+    engine = Engine.choose(
+        settings_file=settings_file, zone=zone, replay=replay, record=record, no_dns=no_dns,
+        url=url, key=key, sanitize=sanitize, explain=explain, lists=tuple(lists or ()),
+    )  # fmt: skip
+    files = files_among(what)
+    if not files:
+        from validator.cli.check_addresses import check_addresses
 
-async def judge(settings: Settings, addresses: Sequence[str], *, sanitize: bool, explain: bool) -> list[Verdict]:
-    """Verdicts in the order of *addresses*."""
-    from validator.checker import CheckOptions
-    from validator.runtime import open_runtime
+        if output in _OF_FIXTURES:
+            raise RequestRefused(f"--format {output}: for files only")
+        raise typer.Exit(check_addresses(engine, what, as_json=output is OutputFormat.JSON))
+    from validator.cli.check_rules import Rules
 
-    async with open_runtime(settings) as runtime:
-        return await runtime.checker.check_many(addresses, CheckOptions(sanitize=sanitize, explain=explain))
+    rules = Rules.read(fail_on, allow or (), no_dns=no_dns)
+    if output is not None or field or len(files) > 1 or is_fixture(files[0], read_as):
+        from validator.cli.check_fixtures import check_fixtures
 
+        raise typer.Exit(
+            check_fixtures(
+                engine, files, rules, form=output or OutputFormat.TEXT, read_as=read_as, fields=field or (),
+                columns=column or (), out=out, report=report, addresses=addresses,
+            )
+        )  # fmt: skip
+    from validator.cli.check_list import ListRun
 
-def exit_for(verdicts: Sequence[Verdict]) -> Exit:
-    """Some not valid weighs more than could not decide."""
-    from validator.verdict import Status
-
-    if any(verdict.status is Status.INVALID for verdict in verdicts):
-        return Exit.SOME_NOT
-    return Exit.UNDECIDED if any(verdict.status is Status.UNKNOWN for verdict in verdicts) else Exit.ALL_VALID
-
-
-def show(verdicts: Sequence[Verdict], output: OutputFormat) -> None:
-    """Print verdicts."""
-    if output is OutputFormat.JSON:
-        import orjson
-
-        from validator.checker.document import verdict_document
-
-        for verdict in verdicts:
-            typer.echo(orjson.dumps(verdict_document(verdict)).decode())
-        return
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
-    console.print(verdict_table(verdicts))
-    for verdict in verdicts:
-        if verdict.explain is not None:
-            console.print(_evidence_lines(verdict), soft_wrap=True)
+    run = ListRun(
+        files[0], out=out, resume=resume, report=report, read_as=read_as, write_as=write_as,
+        column=column[0] if column else None, raw_cells=raw_cells, jobs=jobs,
+    )  # fmt: skip
+    raise typer.Exit(run.run(engine, rules))
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> Any:
-    """Verdicts as a table for people: what came in, the word, what to store, why, what was probably meant."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from validator.verdict import Status
-
-    colours = {Status.VALID: "green", Status.INVALID: "red", Status.UNKNOWN: "yellow"}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("orig", "valid", "email", "reason", "suggestion"):
-        table.add_column(title, overflow="fold")
-    for verdict in verdicts:
-        word = "unknown" if verdict.status is Status.UNKNOWN else str(verdict.valid).lower()
-        same = verdict.email == verdict.orig
-        table.add_row(
-            Text(_printable(verdict.orig)),
-            Text(word, colours[verdict.status]),
-            Text(_printable(verdict.email), "" if same else "bold"),
-            Text(verdict.reason or ""),
-            Text(verdict.suggestion or ""),
-        )
-    return table
+def files_among(what: list[str]) -> list[Path]:
+    """*what* as files, or nothing when they are addresses; raises `RequestRefused` for a mixture."""
+    paths = [Path(word) for word in what]
+    are_files = [_is_file(word, path) for word, path in zip(what, paths, strict=True)]
+    if not any(are_files):
+        return []
+    if not all(are_files):
+        raise RequestRefused("give either addresses or files, not both")
+    for word, path in zip(what, paths, strict=True):
+        if word != "-" and not path.is_file():
+            raise RequestRefused(f"{word}: no such file")
+    return paths
 
 
-def _printable(text: str) -> str:
-    """Control and invisible characters shown as escapes, so that a terminal cannot be told what to do."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+def _is_file(word: str, path: Path) -> bool:
+    """A file that is there, standard input, or a name that only a file can have."""
+    from validator.bulk.files import format_of_name
+
+    if word == "-" or (len(word) < 1_024 and "\0" not in word and path.is_file()):
+        return True
+    return "@" not in word and (format_of_name(path) is not None or "/" in word)
 
 
-def _evidence_lines(verdict: Verdict) -> str:
-    explain = verdict.explain
-    assert explain is not None
-    lines = [f"\n{_printable(verdict.orig)}"]
-    lines += [
-        f"  {change.rule}: {_printable(change.before)!r} -> {_printable(change.after)!r} ({change.confidence:.2f})"
-        for change in explain.changes
-    ]
-    lines += [f"  {finding.reason:22} {finding.outcome:8} {finding.detail}" for finding in explain.findings]
-    if explain.dns is not None:
-        lines.append(f"  dns {explain.dns}")
-    if explain.provider is not None:
-        lines.append(f"  provider {explain.provider['vendor']}")
-    if explain.flags:
-        lines.append(f"  flags {', '.join(explain.flags)}")
-    return "\n".join(lines)
+def is_fixture(path: Path, read_as: str | None) -> bool:
+    """A document that is no list: YAML, or JSON that does not begin with an array."""
+    from validator.bulk.files import STDIN, ListFormat, format_of_name, head_of
+
+    kind = ListFormat(read_as) if read_as in set(ListFormat) else format_of_name(path)
+    if kind is ListFormat.YAML:
+        return True
+    return (
+        kind is ListFormat.JSON and path != STDIN and not head_of(path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    )

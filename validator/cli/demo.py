@@ -43,7 +43,7 @@ def demo_command() -> None:
     """Judge twenty telling addresses without any network and print the table."""
     from pydantic import SecretStr
 
-    from validator.cli.check import OutputFormat, show
+    from validator.cli.check_addresses import show
     from validator.reference.tables import default_data_dir
     from validator.settings import Settings
 
@@ -54,7 +54,7 @@ def demo_command() -> None:
             special_use_exceptions=("test",),
         )
         verdicts = asyncio.run(_judge(settings))
-    show(verdicts, OutputFormat.TEXT)
+    show(verdicts)
 
 
 async def _judge(settings: Settings) -> list[Verdict]:

@@ -21,6 +21,7 @@ from validator.mx.client import DnsClient
 from validator.mx.health import ResolverHealth, ResolverState, ServerState
 from validator.mx.hosts import HostBook
 from validator.mx.lookup import Found, Lookup, LookupRules
+from validator.mx.nobody import NobodySource
 from validator.mx.route import MailRoute, RouteFinding, RouteOutcome, decide_unasked
 from validator.mx.servers import parse_servers, system_servers
 from validator.mx.source import AnswerSource
@@ -285,7 +286,9 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 def open_resolver(settings: Settings, reference: Reference) -> MxResolver:
     """The resolver that the settings ask for, not started; raises `SettingsError` when they cannot work."""
     source: AnswerSource
-    if settings.dns_zone_file is not None:
+    if settings.dns_off:
+        source = NobodySource()
+    elif settings.dns_zone_file is not None:
         source = ZoneFileSource(settings.dns_zone_file)
     else:
         servers = parse_servers(settings.dns_servers) if settings.dns_servers else system_servers()

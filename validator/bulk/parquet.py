@@ -1,0 +1,87 @@
+"""Lists in Parquet (extra `parquet`): row groups in, the same columns with ours out, a window at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from validator.bulk.encode import ADDED_COLUMNS, ERROR_COLUMN, Answer, answer_cells, output_header
+from validator.bulk.rows import WINDOW_ROWS, RowFault, Rows
+from validator.bulk.table import TableShape, choose_column
+from validator.errors import RequestRefused
+from validator.verdict import Verdict
+
+NO_TEXT = RowFault(422, "no text in the column of addresses")
+
+
+def _pyarrow() -> Any:
+    try:
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise RequestRefused("Parquet needs the extra `parquet`: pip install 'validator-service[parquet]'") from error
+    return parquet
+
+
+class ParquetList:
+    """One Parquet file as windows of rows."""
+
+    def __init__(self, path: Path, column: str | None) -> None:
+        """Open it; raises `RequestRefused` when it is no Parquet file or has no column of addresses."""
+        parquet = _pyarrow()
+        try:
+            self._file = parquet.ParquetFile(path)
+        except (OSError, ValueError) as error:
+            raise RequestRefused(f"{path}: not a Parquet file") from error
+        self.schema = self._file.schema_arrow
+        self.total_rows = int(self._file.metadata.num_rows)
+        self._index, _ = choose_column(self.schema.names, TableShape(None, column, header=True))
+
+    def windows(self) -> Iterator[tuple[Any, Rows]]:
+        """Every record batch with its rows."""
+        line = 1
+        for batch in self._file.iter_batches(batch_size=WINDOW_ROWS):
+            rows = Rows()
+            for number, value in enumerate(batch.column(self._index).to_pylist(), line):
+                if isinstance(value, str):
+                    rows.texts.append(value)
+                    rows.lines.append(number)
+                else:
+                    rows.add_fault(number, NO_TEXT)
+            line += len(rows)
+            yield batch, rows
+
+
+class ParquetOutput:
+    """The same table with our columns; `valid` is a boolean, empty where there is no verdict."""
+
+    def __init__(self, path: Path, schema: Any) -> None:
+        import pyarrow
+
+        self._path = path
+        self._partial = path.with_name(f"{path.name}.partial")
+        self._arrow = pyarrow
+        fields = [
+            field.with_name(name)
+            for field, name in zip(schema, output_header(schema.names)[: len(schema)], strict=True)
+        ]
+        types = {"valid": pyarrow.bool_()}
+        ours = (*ADDED_COLUMNS, ERROR_COLUMN)
+        fields += [pyarrow.field(name, types.get(name, pyarrow.string())) for name in ours]
+        self._schema = pyarrow.schema(fields)
+        self._writer = _pyarrow().ParquetWriter(self._partial, self._schema)
+
+    def write(self, batch: Any, answers: Sequence[Answer]) -> None:
+        """One record batch with its answers."""
+        cells = [answer_cells(answer) for answer in answers]
+        ours: list[list[object]] = [[answer.valid if isinstance(answer, Verdict) else None for answer in answers]]
+        ours += [[row[place] or None for row in cells] for place in range(1, len(ADDED_COLUMNS) + 1)]
+        columns = [*batch.columns]
+        for values, field in zip(ours, list(self._schema)[len(columns) :], strict=True):
+            columns.append(self._arrow.array(values, field.type))
+        self._writer.write_batch(self._arrow.RecordBatch.from_arrays(columns, schema=self._schema))
+
+    def finish(self) -> None:
+        """Close and give the file its name."""
+        self._writer.close()
+        self._partial.replace(self._path)

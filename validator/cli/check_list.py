@@ -1,0 +1,184 @@
+"""One list of any length: read, judged, written, with a progress bar and a closing report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from validator.bulk.checkpoint import ListOutput, fingerprint
+from validator.bulk.files import STDIN, ListFile, ListFormat, ListShape, format_of_content, format_of_name, head_of
+from validator.bulk.findings import summary_lines
+from validator.bulk.output import OutputShape
+from validator.bulk.processes import ProcessesJudge
+from validator.bulk.rows import WINDOW_ROWS
+from validator.bulk.running import Judge, LocalJudge, Progress, run_list
+from validator.bulk.summary import Summary
+from validator.cli.check_engine import Engine
+from validator.cli.check_report import write_report
+from validator.cli.check_rules import Rules
+from validator.cli.exits import Exit
+from validator.errors import RequestRefused
+
+
+@dataclass(frozen=True, slots=True)
+class ListRun:
+    """What is to be done with one list."""
+
+    path: Path
+    """The list, or `-`."""
+    out: Path | None
+    """Where rows go with their verdicts."""
+    resume: bool
+    """Continue a run that was cut off."""
+    report: Path | None
+    """Where the HTML report goes."""
+    read_as: str | None
+    """Format that was named."""
+    write_as: str | None
+    """Output format that was named."""
+    column: str | None
+    """Column or member of the address."""
+    raw_cells: bool
+    """Leave formulas in tables."""
+    jobs: int
+    """Processes."""
+
+    def run(self, engine: Engine, rules: Rules) -> Exit:
+        """Do it; what it came to. Raises `RequestRefused` for what cannot be done."""
+        if rules.allowed or rules.patterns:
+            raise RequestRefused("--allow: for findings; add --format text")
+        kind = self._input_format()
+        written = self._output_format(kind) if self.out is not None else kind
+        if ListFormat.PARQUET in {kind, written}:
+            if kind is not written or self.resume or self.jobs > 1 or self.path == STDIN:
+                raise RequestRefused("Parquet is written from a Parquet file only, by one process, without --resume")
+            from validator.cli.check_parquet import check_parquet
+
+            with progress_bar(self.path.name) as show:
+                found = asyncio.run(check_parquet(self.path, self.out, self.column, engine, show))
+            return self._close(*found, rules)
+        source = ListFile(self.path, ListShape(kind, self.column, engine.settings.stream_max_line_bytes))
+        if self.out is not None and self.resume and ListOutput(self.out).is_complete():
+            typer.echo(f"{self.out} is complete: nothing to resume", err=True)
+            return Exit.ALL_VALID
+        summary, seconds = asyncio.run(self._judge(engine, source, kind))
+        return self._close(summary, seconds, rules)
+
+    def _close(self, summary: Summary, seconds: float, rules: Rules) -> Exit:
+        rate = f" ({summary.rows / seconds:,.0f}/s)" if seconds else ""
+        lines = [f"{summary.rows:,} addresses in {seconds:.1f} s{rate}", *summary_lines(summary)]
+        typer.echo("\n".join(lines), err=self.out == STDIN)
+        if self.report is not None:
+            write_report(self.report, summary, source=self.path.name, seconds=seconds)
+        return rules.exit_of_counts(summary)
+
+    async def _judge(self, engine: Engine, source: ListFile, kind: ListFormat) -> tuple[Summary, float]:
+        options: dict[str, Any] = {
+            "sanitize": engine.options.sanitize, "explain": engine.options.explain, "lists": list(engine.options.lists),
+        }  # fmt: skip
+        output = self._output()
+        async with contextlib.AsyncExitStack() as stack:
+            if self.jobs == 1:
+                checker = await stack.enter_async_context(engine.open_checker())
+
+            def make_judge(shape: OutputShape | None) -> Judge:
+                if self.jobs > 1:
+                    return ProcessesJudge(engine.opener(), self.jobs, engine.row_options, shape)
+                return LocalJudge(checker, engine.row_options, shape)
+
+            show = stack.enter_context(progress_bar(self.path.name))
+            return await run_list(
+                source,
+                make_judge,
+                shape_of=None if output is None else lambda read: self._shape(read, kind),
+                output=output,
+                expected=None if self.path == STDIN else lambda shape: fingerprint(source, shape, options),
+                resume=self.resume,
+                report=show,
+                window_rows=WINDOW_ROWS if self.jobs == 1 else 4 * WINDOW_ROWS,
+            )
+
+    def _output(self) -> ListOutput | None:
+        if self.out is None:
+            if self.resume:
+                raise RequestRefused("--resume: needs --out")
+            return None
+        if self.path == STDIN and self.resume:
+            raise RequestRefused("--resume: standard input cannot be read again")
+        if self.out == STDIN:
+            raise RequestRefused("--out: name a file")
+        if self.path != STDIN and self.out.exists() and self.out.samefile(self.path):
+            raise RequestRefused("--out: is the list itself")
+        if not self.out.parent.is_dir():
+            raise RequestRefused(f"{self.out}: no such folder")
+        return ListOutput(self.out)
+
+    def _input_format(self) -> ListFormat:
+        if self.read_as is not None:
+            return _format(self.read_as, "--input")
+        found = format_of_name(self.path) if self.path != STDIN else None
+        if found is None and self.path == STDIN:
+            raise RequestRefused("standard input: say what it is with --input")
+        return found or format_of_content(head_of(self.path))
+
+    def _output_format(self, kind: ListFormat) -> ListFormat:
+        if self.write_as is not None:
+            return _format(self.write_as, "--output")
+        named = format_of_name(self.out) if self.out is not None else None
+        return named if named is not None and named is not ListFormat.YAML else kind
+
+    def _shape(self, source: ListFile, kind: ListFormat) -> OutputShape:
+        assert self.out is not None
+        written = self._output_format(kind)
+        if source.header is not None:
+            columns: tuple[str, ...] | None = tuple(source.header)
+        elif source.is_table:
+            columns = ()
+        else:
+            columns = None
+        delimiter = source.delimiter if kind is ListFormat.CSV else ","
+        return OutputShape(written, columns, delimiter, self.raw_cells, self.out.suffix.lower() == ".gz")
+
+
+def _format(word: str, option: str) -> ListFormat:
+    try:
+        return ListFormat(word)
+    except ValueError:
+        names = ", ".join(ListFormat)
+        raise RequestRefused(f"{option}: one of {names}") from None
+
+
+@contextlib.contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[Progress], None]]:
+    """A bar on the terminal with rate, time left and counts; nothing when nobody watches."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[counts]}"),
+    )  # fmt: skip
+    begun = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(name, total=None, counts="")
+        first_rows: list[int] = []
+
+        def show(now: Any) -> None:
+            first_rows[:] = first_rows or [now.rows]
+            rate = (now.rows - first_rows[0]) / max(0.001, time.monotonic() - begun)
+            reasons = " ".join(f"{name} {count:,}" for name, count in now.summary.reasons.most_common(3))
+            counts = f"{now.rows:,} rows {rate:,.0f}/s  valid {now.summary.statuses['valid']:,} {reasons}"
+            bar.update(task, completed=now.read_bytes, total=now.total_bytes, counts=counts)
+
+        yield show
