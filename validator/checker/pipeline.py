@@ -170,7 +170,7 @@ class CheckPipeline:
             prepared = Prepared(address.text, address.text, address) if isinstance(item, EmailAddress) else item
             verdicts.append(self._judge(prepared, address, known, hits, options))
         for route, count in alone.items():
-            _COUNTERS[route.status, route.reason].inc(count)
+            _COUNTERS[route.status, route.reason].count += count
         return verdicts
 
     # --- text -> address ---------------------------------------------------------------------------------------------
