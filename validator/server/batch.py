@@ -76,9 +76,6 @@ async def post_stream(request: web.Request) -> web.StreamResponse:
     query = read_query(request, StreamQuery)
     settings = request.app[RUNTIME].settings
     output = query.output or ("csv" if _prefers_csv(request.headers.get("Accept", "")) else "ndjson")
-    if output == "csv" and (query.explain or query.summary):
-        name = "explain" if query.explain else "summary"
-        raise RequestRefused(f"{name} needs NDJSON output", [Complaint(f"/query/{name}", "needs output=ndjson")])
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", "gzip", "x-gzip"}:
         raise ProblemException(415, "send the body plain or with Content-Encoding: gzip")
@@ -255,7 +252,7 @@ class _Stream:
                 lines.append(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
             else:
                 lines.append(self._encoder.encode(Rows([""], [line], records=[[]]), [row_fault]))
-        if self._query.summary:
+        if self._query.summary and self._encoder is None:
             summary = self._summary.document() | {"complete": fault is None}
             lines.append(orjson.dumps({"summary": summary}, option=orjson.OPT_APPEND_NEWLINE))
         await self._send(b"".join(lines))

@@ -100,12 +100,12 @@ class StreamQuery(BaseModel):
     )
     header: bool | None = Field(None, description="Table: whether the first record names the columns; default: look.")
     sanitize: bool = Field(True, description="Repair before judging.")
-    explain: bool = Field(False, description="Return the evidence; NDJSON output only.")
+    explain: bool = Field(False, description="Return the evidence. A row of CSV has no room for it and goes without.")
     on_unknown: OnUnknown | None = Field(None, description="Row that DNS could not decide: a verdict, or an error.")
     lists: Annotated[list[ListName], BeforeValidator(_as_list)] = Field(
         default_factory=list, max_length=MAX_LISTS, description="Named exclusion lists; may be given several times."
     )
-    summary: bool = Field(False, description="End with a line of counts; NDJSON output only.")
+    summary: bool = Field(False, description="End with a line of counts. CSV output has no such line.")
     formulas: Literal["defuse", "raw"] = Field(
         "defuse", description="CSV output: put `'` before a cell that a spreadsheet would run, or leave all as is."
     )

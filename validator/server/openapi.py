@@ -182,8 +182,11 @@ def _content(body: Body, names: dict[Any, str], mode: str) -> dict[str, Any]:
         return {"application/json": {"schema": {"$ref": names[body, mode]}}}
     content: dict[str, Any] = {}
     for content_type in body.content_types:
-        if body.item is not None and content_type in {"application/json", "application/x-ndjson"}:
-            schema: dict[str, Any] = {"$ref": names[body.item, mode]}
+        if mode == "validation" and not body.binary and body.item is not None:
+            # a list: what is wrong with a line is answered on that line, so no body as a whole is refused
+            schema: dict[str, Any] = {"description": f"{body.description} Each as {names[body.item, mode]}."}
+        elif body.item is not None and content_type in {"application/json", "application/x-ndjson"}:
+            schema = {"$ref": names[body.item, mode]}
             if content_type == "application/x-ndjson":
                 schema = {"type": "string", "description": f"One JSON object a line; each as {schema['$ref']}."}
         elif content_type == "application/yaml":
