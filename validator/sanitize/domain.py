@@ -12,7 +12,7 @@ from validator.reference.providers import Providers
 from validator.reference.suffixes import registrable_domain
 from validator.sanitize.candidate import SUGGESTED, Candidate
 from validator.sanitize.correction import APPLY_FROM, SUGGEST_FROM, Correction, CorrectionAction, keep
-from validator.sanitize.endings import is_special_use
+from validator.sanitize.endings import is_delegated, is_special_use
 from validator.sanitize.finding import CandidateFinder
 from validator.sanitize.targets import Targets
 
@@ -21,7 +21,7 @@ MAP_CONFIDENCE = 0.97
 TIE = 0.12
 """Two targets whose costs differ by less are not told apart: suggest."""
 _SETTLED_FROM = 0.7
-"""Lowest confidence that DNS evidence may raise to a repair."""
+"""Lowest confidence that DNS evidence may raise to a repair; a name under no real ending needs no DNS to be dead."""
 _MAX_CHARS = 80
 """Longer domains are nobody's slip of the keys."""
 
@@ -55,7 +55,7 @@ class DomainCorrector:
         if slip is not None:
             proposal = (slip, "domain.map", MAP_CONFIDENCE)
             return Correction(domain, CorrectionAction.APPLY, *proposal, (proposal,))
-        if len(domain) > _MAX_CHARS or is_special_use(domain):
+        if len(domain) > _MAX_CHARS or "xn--" in domain or is_special_use(domain):
             return keep(domain, "domain.none")
         parent = registrable_domain(domain) if "." in domain else None
         if parent is not None and parent != domain and (self.is_known(parent) or parent in self._guard):
@@ -86,7 +86,8 @@ class DomainCorrector:
                 return Correction(domain, CorrectionAction.SUGGEST, *proposal, (proposal,))
         proposals = tuple((other.domain, other.rule, round(other.confidence, 3)) for other in ranked[:3])
         action = CorrectionAction.APPLY if confidence >= APPLY_FROM else CorrectionAction.SUGGEST
-        settled = action is CorrectionAction.SUGGEST and confidence >= _SETTLED_FROM and not (tied or doubtful)
+        open_question = is_delegated(domain) and confidence >= _SETTLED_FROM and not (tied or doubtful)
+        settled = action is CorrectionAction.SUGGEST and open_question
         return Correction(domain, action, first.domain, first.rule, round(confidence, 3), proposals, settled)
 
 
