@@ -6,35 +6,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.live import ROOT, live_service
 
+RUNS = {
+    "everything else": ("--exclude-path", "/check/stream"),
+    # A CSV without a recognisable address column is refused as a whole: a rule between the query and the first line of
+    # the body, which OpenAPI cannot say; every other check applies.
+    "the stream": ("--include-path", "/check/stream", "--exclude-checks", "positive_data_acceptance"),
+}
 
-def test_schemathesis_finds_no_failure(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
+def test_schemathesis_finds_no_failure(tmp_path: Path, words: tuple[str, ...]) -> None:
     schemathesis = Path(sys.executable).with_name("schemathesis")
+    command = [
+        schemathesis, "run", str(ROOT / "openapi.yaml"), "--seed", "1", "--max-examples", "15", "--no-color",
+        "--phases", "examples,coverage,fuzzing", *words,
+    ]  # fmt: skip
     with live_service(tmp_path) as (base, process):
-        done = subprocess.run(
-            [
-                schemathesis,
-                "run",
-                str(ROOT / "openapi.yaml"),
-                "--url",
-                base,
-                "--checks",
-                "all",
-                "--seed",
-                "1",
-                "--max-examples",
-                "20",
-                "--phases",
-                "examples,coverage,fuzzing",
-                "--no-color",
-            ],  # fmt: skip
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run([*command, "--url", base], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert process.poll() is None
     assert done.returncode == 0, done.stdout[-8000:]
-    log = (tmp_path / "live.log").read_text("utf-8")
-    assert "request.bug" not in log
+    assert "request.bug" not in (tmp_path / "live.log").read_text("utf-8")
