@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from validator.reference import Reference
 from validator.reference.providers import Providers
-from validator.sanitize import CorrectionAction, DomainEvidence, Sanitizer
+from validator.sanitize import CorrectionAction, DomainDoubt, DomainEvidence, Sanitizer
 from validator.sanitize.domain import DomainCorrector
 
 ROWS = Path(__file__).resolve().parents[1] / "corpora" / "sanitizing" / "domain_decisions.tsv"
@@ -68,11 +69,13 @@ def test_the_answer_does_not_depend_on_the_order_of_the_tables(reference: Refere
         assert one.correct(typed) == other.correct(typed)
 
 
-def test_a_domain_that_takes_no_mail_turns_the_suggestion_into_a_repair(sanitizer: Sanitizer) -> None:
+def test_a_dead_domain_raises_only_what_was_nearly_sure(sanitizer: Sanitizer) -> None:
     doubted = sanitizer.sanitize("anna@gmail.cc")
     assert doubted.doubt is not None
     assert doubted.text == "anna@gmail.cc"
-    settled = sanitizer.with_evidence(doubted, {"gmail.cc": DomainEvidence.NO_MAIL})
+    assert sanitizer.with_evidence(doubted, {"gmail.cc": DomainEvidence.NO_MAIL}) == doubted
+    nearly = replace(doubted, doubt=DomainDoubt("gmail.cc", (("gmail.com", "domain.ending", 0.88),)))
+    settled = sanitizer.with_evidence(nearly, {"gmail.cc": DomainEvidence.NO_MAIL})
     assert (settled.text, settled.suggestion, settled.doubt) == ("anna@gmail.com", None, None)
     assert settled.changes[-1].rule.endswith(".dns")
     assert settled.changes[-1].confidence >= 0.9
@@ -95,7 +98,7 @@ def test_a_normal_domain_and_an_unknown_answer_hold_it_at_a_suggestion(
 
 def test_dead_targets_are_not_applied(sanitizer: Sanitizer) -> None:
     doubted = sanitizer.sanitize("anna@gmail.cc")
-    evidence = {"gmail.cc": DomainEvidence.NO_MAIL, "gmail.com": DomainEvidence.NO_MAIL}
+    evidence = {"gmail.cc": DomainEvidence.PROVIDER, "gmail.com": DomainEvidence.NO_MAIL}
     assert sanitizer.with_evidence(doubted, evidence) == doubted
 
 

@@ -34,6 +34,8 @@ from validator.verdict import Change
 _AT_NEIGHBOURS = "#2\"' ^&*.,;:-"
 """What people hit in place of the @, or put there."""
 _MAX_PASSES = 4
+RAISED_FROM = 0.86
+"""Least confidence that a dead typed domain raises to a repair; a lower value changes real domains while DNS lies."""
 _ASCII_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
@@ -85,13 +87,17 @@ class Sanitizer:
         return Sanitized(text, (), None, None, None)
 
     def with_evidence(self, sanitized: Sanitized, evidence: Mapping[str, DomainEvidence]) -> Sanitized:
-        """Settle a doubt: a typed domain that takes no mail raises the suggestion to a repair."""
+        """Settle a doubt: a typed domain that the provider itself serves, or that takes no mail, raises a suggestion.
+
+        A dead domain proves the slip, not what was meant, so it raises only a confidence that was close already.
+        """
         doubt = sanitized.doubt
         if doubt is None or not doubt.proposed:
             return sanitized
         domain, rule, confidence = doubt.proposed[0]
         typed = evidence.get(doubt.typed, DomainEvidence.UNKNOWN)
-        if typed not in (DomainEvidence.NO_MAIL, DomainEvidence.PROVIDER):
+        dead = typed is DomainEvidence.NO_MAIL and confidence >= RAISED_FROM
+        if not dead and typed is not DomainEvidence.PROVIDER:
             return sanitized
         if evidence.get(domain) is DomainEvidence.NO_MAIL:
             return sanitized
