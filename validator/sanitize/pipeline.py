@@ -173,7 +173,7 @@ class Sanitizer:
         for at in range(1, len(text) - 3):
             domain = text[at:].lower()
             if self._providers.tiers.get(domain, LAST_TARGET_TIER) < LAST_TARGET_TIER:
-                local = text[:at].rstrip(_AT_NEIGHBOURS)
+                local = cleaning.without_at_word(text[:at]).rstrip(_AT_NEIGHBOURS)
                 return ledger.result(suggestion=self._judged(f"{local}@{domain}"))
         return ledger.result()
 

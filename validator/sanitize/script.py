@@ -26,6 +26,8 @@ from validator.sanitize.readable import Readability
 
 _LATIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 _MAX_LABELS = 4
+_MAX_CHARS = 48
+"""No provider's name is longer in any script."""
 _MAX_WEIGHED = 16
 """Combinations of readings that are given to the distance; all are compared with the provider table."""
 
@@ -65,7 +67,7 @@ def reread_domain(
 ) -> Reread:
     """The Latin reading of a domain with Cyrillic letters, or the domain itself when it is a genuine one."""
     labels = domain.split(".")
-    if len(labels) > _MAX_LABELS:
+    if len(labels) > _MAX_LABELS or len(domain) > _MAX_CHARS:
         return Reread(domain, None, 1.0)
     choices: list[tuple[tuple[Reading | None, ...], str]] = []
     for combination in itertools.product(*(readings(label.strip(), aliases) for label in labels)):

@@ -43,7 +43,8 @@ def clean_local(local: str, *, refuses_symbols: bool, rules: SyntaxRules) -> Loc
     if _COMMENT.search(local) and _COMMENT.sub("", local):
         return LocalPart(local, "", _bare(_COMMENT.sub("", local), rules))
     pieces = local.split()
-    if len(pieces) > 2 and max(map(len, pieces)) > 2:
+    is_phrase = len(pieces) > 2 and max(map(len, pieces)) > 2
+    if is_phrase or (len(pieces) > 1 and not _NEVER_LEGAL.isdisjoint(local)):
         return LocalPart(local, "", _bare(pieces[-1], rules))
     kept: list[str] = []
     removed: list[str] = []
@@ -57,7 +58,7 @@ def clean_local(local: str, *, refuses_symbols: bool, rules: SyntaxRules) -> Loc
         elif char in _OTHER:
             gone = refuses_symbols
         else:
-            gone = char == "\\" or (char in _NEVER_LEGAL and at_edge)
+            gone = char == "\\" or (char in _NEVER_LEGAL and (at_edge or (refuses_symbols and char != ",")))
         (removed if gone else kept).append(char)
     text = "".join(kept)
     if not text:

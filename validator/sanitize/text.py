@@ -20,14 +20,24 @@ _WHITE = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")
 _PICTURES = frozenset({"So", "Sk"})
 _DOT_LIKE = str.maketrans(dict.fromkeys("\u3002\uff61\u00b7\u2022\u2024\u2027\u2219\u22c5\u30fb\u0387", "."))
 """Signs that stand for the dot of a domain: ideographic full stop, middle dot, bullet, …"""
-_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ", "'")})
+_TRADE_MARKS = str.maketrans("", "", "™℠")
+"""Signs that NFKC would turn into letters of the name."""
+_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ", "'")})
 
-_SCHEME = re.compile(r"\s*(?:mailto|smtp|e-?mail|mail|https?|ftp|xmpp|to|cc|from)\s*:\s*(?://)?", re.IGNORECASE)
+_SCHEME = re.compile(
+    r"\s*(?:(?:mailto|smtp|e-?mail|mail|https?|ftp|xmpp|to|cc|from|почта|имейл|адрес|эл\.? ?почта)\s*[:=]\s*(?://)?"
+    r"|(?:e-?mail|почта)\s*[-–—]?\s+)",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"(?:\d{1,3}[.)]|[^\w@\"'<(\[{]+)\s+")
+"""A leading token of signs, or a number, as in a list."""
+_AT_WORD = re.compile(r"[-_. ]?at[-_. ]?", re.IGNORECASE)
 _BRACKETED_AT = re.compile(r"\s*[(\[{<]\s*(?:at|a|ät|@|собака|собачка|arroba)\s*[)\]}>]\s*", re.IGNORECASE)
 _SPACED_AT = re.compile(r"\s+(?:at|собака|собачка|arroba|\(at\))\s+", re.IGNORECASE)
 _BRACKETED_DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|d0t|punkt|точка|punto|\.)\s*[)\]}>]\s*", re.IGNORECASE)
 _SPACED_DOT = re.compile(r"\s+(?:dot|точка|punto)\s+", re.IGNORECASE)
 _NAMED = re.compile(r"[^<>]*<\s*([^<>@]+@[^<>@]+?)\s*>[^<>@]*")
+_NAMED_ROUND = re.compile(r"[^()@]*\(\s*([^()@\s]+@[^()@\s]+)\s*\)[^()@]*")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _COMMENT_AFTER = re.compile(r"(.*[^\s(])\s*\([^()@]*\)\s*")
 _COMMENT_BEFORE = re.compile(r"\s*\([^()@]*\)\s*([^\s)@].*@.*)")
@@ -57,7 +67,7 @@ def normalise(text: str) -> str:
     """Compatibility forms resolved (NFKC), typographic quotes made plain."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", text.translate(_QUOTES)).translate(_QUOTES)
+    return unicodedata.normalize("NFKC", text.translate(_QUOTES).translate(_TRADE_MARKS)).translate(_QUOTES)
 
 
 def drop_invisible(text: str) -> str:
@@ -96,7 +106,7 @@ def unwrap(text: str) -> str:
         text = text[scheme.end() :]
         if scheme[0].lstrip()[:6].lower() == "mailto":
             text = text.partition("?")[0]
-    named = _NAMED.fullmatch(text)
+    named = _NAMED.fullmatch(text) or _NAMED_ROUND.fullmatch(text)
     if named is not None:
         return strip_ends(_without_scheme(named[1]))
     if "<" in text and ">" in text:
@@ -119,7 +129,9 @@ def strip_ends(text: str) -> str:
 
     An apostrophe, asterisk or backtick in front may belong to a name: it goes only when it also stands at the end.
     """
-    stripped = text.strip()
+    stripped = _BULLET.sub("", text.strip(), count=1) if _BULLET.match(text.strip()) else text.strip()
+    while stripped.startswith("__") and stripped.endswith("__"):
+        stripped = stripped[2:-2]
     paired = stripped[:1] in "'*`" and stripped[-1:] == stripped[:1]
     leading = _LEADING if paired else _LEADING.translate(str.maketrans("", "", "'*`|{}"))
     first = stripped[:1]
@@ -146,12 +158,20 @@ def restore_at(text: str) -> str:
     return "@".join(parts)
 
 
+def without_at_word(local: str) -> str:
+    """*local* without an `at` that stands for the sign: `anna_at_` -> `anna`."""
+    for at in range(max(len(local) - 4, 1), len(local)):
+        if _AT_WORD.fullmatch(local[at:]) and not local[at].isalnum():
+            return local[:at]
+    return local
+
+
 def clean_domain(text: str) -> str:
     """Dots of other shapes made plain, separators read as dots, runs and ends of dots dropped, spaces closed."""
     text = text.translate(_DOT_LIKE)
     if text.isalnum():
         return text
-    text = _QUERY.sub("", text)
+    text = _SPACED_DOT.sub(".", _BRACKETED_DOT.sub(".", _QUERY.sub("", text)))
     head, slash, path = text.partition("/")
     if slash and "." in head and is_delegated_tld(_last_label(head)) and not is_delegated_tld(_last_label(path)):
         text = head
