@@ -148,7 +148,44 @@ class Settings(BaseSettings):
         30.0, gt=0, le=3_600, description="Seconds that a stream may wait for a whole line, or for answers to be read."
     )
 
-    @field_validator("dns_servers", "special_use_exceptions", "trusted_proxies", mode="before")
+    event_retention_days: int = Field(
+        730, ge=1, le=36_500, description="Days that events are kept as evidence; entries stay without them."
+    )
+    webhook_tolerance_s: int = Field(
+        300, ge=0, le=86_400, description="Seconds that the time of a signed webhook may differ from ours; 0: any."
+    )
+    webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="Secrets of webhooks that are not signed: `postmark=SECRET`, `sparkpost=SECRET`, comma-separated; "
+        "sent as HTTP Basic password, bearer token or `X-Webhook-Secret`.",
+    )
+    ses_topics: Names = Field((), description="SNS topics (ARN) whose messages are believed; empty: none is verified.")
+    ses_certificates: Path | None = Field(
+        None, description="SNS signing certificate (PEM), or a folder of them under the names of their URLs."
+    )
+    ses_fetch_certificates: bool = Field(
+        False, description="Fetch an SNS certificate that is not in the folder, from Amazon's own hosts only."
+    )
+    ses_tolerance_s: int = Field(3_600, ge=0, le=2_592_000, description="The same for SNS, which repeats for an hour.")
+    sendgrid_public_key: str = Field("", description="Public key of SendGrid's signed event webhook.")
+    sendgrid_tolerance_s: int = Field(
+        0, ge=0, le=2_592_000, description="The same for SendGrid; events are stored once whenever they come."
+    )
+    mailgun_signing_key: SecretStr = Field(SecretStr(""), description="Mailgun's HTTP webhook signing key.")
+    mailersend_signing_secret: SecretStr = Field(SecretStr(""), description="MailerSend's signing secret.")
+    mailtrap_signing_secret: SecretStr = Field(SecretStr(""), description="Mailtrap's signature key.")
+    mandrill_webhook_key: SecretStr = Field(SecretStr(""), description="Mandrill's webhook key.")
+    mandrill_webhook_url: str = Field("", description="URL of the webhook as Mandrill was given it, which it signs.")
+    standard_webhook_secrets: SecretStr = Field(
+        SecretStr(""), description="Secrets (`whsec_…`) of Standard Webhooks senders such as Resend, comma-separated."
+    )
+    notice_url: str = Field("", description="Where notices about the blacklist are posted; empty: none are.")
+    notice_secret: SecretStr = Field(SecretStr(""), description="Secret (`whsec_…`) that notices are signed with.")
+    notice_private_networks: bool = Field(
+        False, description="Allow a notice URL in private, loopback and other special networks, and plain HTTP to it."
+    )
+
+    @field_validator("dns_servers", "special_use_exceptions", "trusted_proxies", "ses_topics", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         if isinstance(value, str):

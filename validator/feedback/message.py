@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from validator.feedback.classify import Classification, Classifier
+from validator.feedback.event import EventKind, Reported, judge
 from validator.feedback.mail.arf import Complaint, complaints_in
 from validator.feedback.mail.dsn import failures_in_reports, failures_in_text, only_informs
 from validator.feedback.mail.failure import Failure, MailKind
 from validator.feedback.mail.freetext import failure_of_addressee, failures_in_words
 from validator.feedback.mail.kind import is_auto_reply, looks_like_bounce, quotes_a_report
 from validator.feedback.mail.mime import Mail, digest, header_text, read_mail
+from validator.feedback.mail.notification import notification_in
 from validator.feedback.reasons import FailureReason
 from validator.feedback.reply import Stage, parse_reply, stage_in
 
@@ -38,6 +44,10 @@ class Outcome:
     """Where a forwarder sent it, when that differs."""
     feedback_type: str = ""
     """RFC 5965 feedback type of a complaint."""
+    stage: Stage = Stage.UNKNOWN
+    """The SMTP command that was answered."""
+    host: str = ""
+    """The server that answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,8 @@ class Judged:
     """One per recipient; for an auto-reply one without a recipient."""
     message_id: str
     """Message-ID of the returned message, or empty."""
+    date: str = ""
+    """Date header of the message itself."""
 
 
 def judge_message(raw: bytes, classifier: Classifier) -> Judged:
@@ -59,11 +71,20 @@ def judge_message(raw: bytes, classifier: Classifier) -> Judged:
     if complaints:
         reports = all(complaint.reason is FailureReason.SENDER_AUTH_FAILED for complaint in complaints)
         kind = MailKind.REPORT if reports else MailKind.COMPLAINT
-        return Judged(kind, tuple(_complained(complaint, classifier) for complaint in complaints), _message_id(mail))
+        return Judged(
+            kind,
+            tuple(_complained(complaint, classifier) for complaint in complaints),
+            _message_id(mail),
+            mail.header("Date"),
+        )
+    if notified := notification_in(mail):
+        found = tuple(_notified(item, classifier) for item in notified)
+        kind = MailKind.COMPLAINT if notified[0].kind is EventKind.COMPLAINT else MailKind.BOUNCE
+        return Judged(kind, found, notified[0].message_id, mail.header("Date"))
     failures = find_failures(mail)
     if failures:
         outcomes = tuple(judge_failure(failure, classifier) for failure in failures)
-        return Judged(MailKind.BOUNCE, outcomes, _message_id(mail))
+        return Judged(MailKind.BOUNCE, outcomes, _message_id(mail), mail.header("Date"))
     if is_auto_reply(mail):
         because = classifier.verdict(
             FailureReason.AUTO_REPLY, rule="mail.auto_reply", confidence=0.9, because="its headers and subject"
@@ -118,7 +139,15 @@ def judge_failure(failure: Failure, classifier: Classifier) -> Outcome:
         )
     if not best.code and failure.code:
         best = replace(best, code=failure.code)
-    return Outcome(failure.recipient, best, failure.action, " ".join(said.split()), failure.final_recipient)
+    return Outcome(
+        recipient=failure.recipient,
+        classification=best,
+        action=failure.action,
+        text=" ".join(said.split()),
+        final_recipient=failure.final_recipient,
+        stage=stage,
+        host=failure.host,
+    )
 
 
 def _with_quoted_first(texts: tuple[str, ...]) -> list[str]:
@@ -129,6 +158,11 @@ def _with_quoted_first(texts: tuple[str, ...]) -> list[str]:
             found.append(match.group(1))
         found.append(text)
     return found
+
+
+def _notified(item: Reported, classifier: Classifier) -> Outcome:
+    event = judge(item, classifier, received_at=datetime.min.replace(tzinfo=UTC))
+    return Outcome(item.address, event.classification, "", item.text, "")
 
 
 def _complained(complaint: Complaint, classifier: Classifier) -> Outcome:
@@ -143,3 +177,52 @@ def _complained(complaint: Complaint, classifier: Classifier) -> Outcome:
 
 def _message_id(mail: Mail) -> str:
     return header_text(mail.original, "Message-ID").strip("<>") if mail.original is not None else ""
+
+
+_KIND_OF_REASON = {
+    FailureReason.DELIVERED: EventKind.DELIVERY,
+    FailureReason.COMPLAINT: EventKind.COMPLAINT,
+    FailureReason.UNSUBSCRIBE: EventKind.UNSUBSCRIBE,
+    FailureReason.AUTO_REPLY: EventKind.AUTO_REPLY,
+}
+
+
+def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
+    """The events that a judged message reports, one per recipient; an auto-reply or report that blames nobody has none.
+
+    The same message has the same identifiers, whatever its line endings.
+    """
+    digest = hashlib.sha256(b"\n".join(raw.splitlines())).hexdigest()[:32]
+    written = None
+    with suppress(ValueError, TypeError, IndexError):
+        written = parsedate_to_datetime(judged.date)
+    if written is not None and written.tzinfo is None:
+        written = written.replace(tzinfo=UTC)
+    events = []
+    for outcome in judged.outcomes:
+        reason = outcome.classification.reason
+        if not outcome.recipient or (judged.kind is not MailKind.BOUNCE and reason not in _KIND_OF_REASON):
+            continue
+        kind = _KIND_OF_REASON.get(reason, EventKind.BOUNCE)
+        if judged.kind is MailKind.COMPLAINT and kind is EventKind.DELIVERY:
+            kind = EventKind.IGNORED  # a not-spam report says nothing about delivery
+        if kind is EventKind.BOUNCE and outcome.action == "delayed":
+            kind = EventKind.DEFERRAL
+        events.append(
+            Reported(
+                kind=kind,
+                address=outcome.recipient,
+                provider="message",
+                event_id=digest,
+                occurred_at=written,
+                message_id=judged.message_id,
+                text=outcome.text,
+                code=outcome.classification.code,
+                enhanced_status=outcome.classification.enhanced_status,
+                remote_host=outcome.host,
+                stage=outcome.stage,
+                hint=reason,
+                raw_type="/".join(part for part in (judged.kind, outcome.action or outcome.feedback_type) if part),
+            )
+        )
+    return events

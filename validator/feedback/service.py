@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
 from validator import metrics
 from validator.blacklist.entry import Cause, RuleFault, address_rule
 from validator.database import Database
-from validator.errors import WebhookRejected
+from validator.errors import StorageUnavailable, WebhookRejected
 from validator.feedback.classify import Classifier
 from validator.feedback.event import Event, EventKind, Reported, judge
+from validator.feedback.notify import Notifier, parse_destination
 from validator.feedback.policy import Policy
 from validator.feedback.reasons import FailureReason
 from validator.feedback.recording import Changed, Written, key_of, write_events
 from validator.feedback.store import events as store
 from validator.feedback.store import notices as outbox
 from validator.feedback.webhooks.signing import REFUSED
+from validator.feedback.webhooks.standard import load_secret
 from validator.reference import Reference
+from validator.settings import Settings
 
 ConfirmDomain = Callable[[str], Awaitable[bool | None]]
 """Whether a domain (A-labels) takes no mail: True, False, or None when DNS could not tell."""
@@ -32,6 +36,7 @@ Clock = Callable[[], datetime]
 TRANSACTION_EVENTS = 500
 """Events in one transaction."""
 _TRANSACTION_S = 30.0
+_TEND_EVERY_S = 3_600.0
 _CONFIRM_AT_ONCE = 32
 _DOMAIN_CAUSES = (Cause.DOMAIN_NOT_FOUND, Cause.DOMAIN_NO_MAIL)
 _IGNORED_DAYS = 14
@@ -87,6 +92,47 @@ class Feedback:
         self._notices = notices
         self._retention_days = retention_days
         self.clock = clock
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        database: Database,
+        reference: Reference,
+        settings: Settings,
+        *,
+        confirm_domain: ConfirmDomain,
+        clock: Clock = utc_now,
+    ) -> AsyncIterator[Self]:
+        """A service configured by *settings*, with its background work: notices, retention, domains that work again."""
+        feedback = cls(
+            database,
+            reference,
+            confirm_domain=confirm_domain,
+            notices=bool(settings.notice_url),
+            retention_days=settings.event_retention_days,
+            clock=clock,
+        )
+        tasks = [asyncio.create_task(feedback._tend_for_ever(), name="feedback-tending")]
+        if settings.notice_url:
+            destination = parse_destination(settings.notice_url, private=settings.notice_private_networks)
+            key = load_secret(settings.notice_secret.get_secret_value(), setting="VALIDATOR_NOTICE_SECRET")
+            notifier = Notifier(database, destination, key, clock=clock)
+            tasks.append(asyncio.create_task(notifier.run(), name="feedback-notices"))
+        try:
+            yield feedback
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _tend_for_ever(self) -> None:
+        """Once an hour, first after an hour; a store that cannot be used now is tried again then."""
+        while True:
+            await asyncio.sleep(_TEND_EVERY_S)
+            with suppress(StorageUnavailable):
+                await self.tend()
+                await self.recheck_domains()
 
     @property
     def policy(self) -> Policy:
