@@ -20,10 +20,12 @@ from validator.bulk.texts import rows_of_texts
 from validator.checker import CheckOptions, CheckPipeline
 from validator.database import Database
 from validator.errors import StorageUnavailable
+from validator.feedback.gate import WebhookGate
+from validator.feedback.service import ConfirmDomain, Feedback
 from validator.keys.key import parse_static_keys
 from validator.keys.ring import KeyRing
 from validator.mx.resolver import open_resolver
-from validator.mx.route import MailResolver
+from validator.mx.route import MailResolver, RouteOutcome
 from validator.recipient import Recipients
 from validator.reference import Reference, load_reference
 from validator.reference.providers import Providers, load_providers
@@ -50,6 +52,10 @@ class Runtime:
     """The check."""
     keys: KeyRing
     """Who may use the service."""
+    feedback: Feedback
+    """Events, and what they do to the blacklist."""
+    webhooks: WebhookGate
+    """Whether a webhook is really its provider's."""
     draining: bool = field(default=False)
     """A stop has been asked for; `/readyz` answers 503 from now on."""
 
@@ -70,6 +76,7 @@ class Runtime:
     def reload(self) -> None:
         """Read the reference tables again and swap them in; raises `DatasetError` and keeps the old ones."""
         reference = load_reference(self.settings.data_dir)
+        self.feedback.replace_reference(reference)
         self.checker.replace_reference(**_reference_parts(self.settings, reference))
         self.reference = reference
 
@@ -119,7 +126,27 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
             dns_timeout_s=settings.dns_timeout_s,
             relays_are_application=settings.relays_are_application,
         )
-        yield Runtime(settings, reference, resolver, database, blacklist, checker, keys)
+        feedback = await stack.enter_async_context(
+            Feedback.open(database, reference, settings, confirm_domain=_domain_confirmer(resolver, settings))
+        )
+        webhooks = WebhookGate(settings)
+        yield Runtime(settings, reference, resolver, database, blacklist, checker, keys, feedback, webhooks)
+
+
+def _domain_confirmer(resolver: MailResolver, settings: Settings) -> ConfirmDomain:
+    """Our own DNS's word on whether a domain takes no mail; None when it could not tell."""
+
+    async def takes_no_mail(domain: str) -> bool | None:
+        route = await resolver.route(domain, timeout_s=settings.dns_timeout_s)
+        match route.outcome:
+            case RouteOutcome.NO_MAIL:
+                return True
+            case RouteOutcome.DELIVERABLE:
+                return False
+            case RouteOutcome.UNKNOWN:
+                return None
+
+    return takes_no_mail
 
 
 def leaving_no_store(settings: Settings, folder: Path) -> Settings:

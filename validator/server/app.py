@@ -11,7 +11,7 @@ from aiohttp import web
 
 from validator import metrics
 from validator.runtime import Runtime
-from validator.server import batch, check, docs, probes
+from validator.server import batch, check, classify, docs, events, policy, probes
 from validator.server.app_keys import AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.auth import Authenticator, KeyAuthenticator
 from validator.server.limits import RateLimits
@@ -20,7 +20,15 @@ from validator.server.mounted import Mounted, http_problem
 from validator.server.request_id import REQUEST_ID, request_id_of
 from validator.server.routes import Route
 
-ROUTES: tuple[Route, ...] = (*check.ROUTES, *batch.ROUTES, *probes.ROUTES, *docs.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *check.ROUTES,
+    *batch.ROUTES,
+    *classify.ROUTES,
+    *events.ROUTES,
+    *policy.ROUTES,
+    *probes.ROUTES,
+    *docs.ROUTES,
+)
 """Every operation of the service."""
 
 

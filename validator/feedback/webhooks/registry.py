@@ -36,6 +36,8 @@ class Provider:
 
     name: str
     """Name in the path, and of its events."""
+    title: str
+    """Name for people."""
     read: ReadItem
     """One item -> events."""
     items: Callable[[Any], Sequence[Any]] = as_list
@@ -66,19 +68,19 @@ def _mandrill_document(body: bytes) -> Any:
 PROVIDERS: Mapping[str, Provider] = {
     provider.name: provider
     for provider in (
-        Provider("ses", ses.read),
-        Provider("sendgrid", sendgrid.read),
-        Provider("mailgun", mailgun.read, document=_mailgun_document),
-        Provider("postmark", postmark.read),
-        Provider("sparkpost", sparkpost.read),
-        Provider("standard", standard.read),
-        Provider("brevo", brevo.read),
-        Provider("mailersend", mailersend.read),
-        Provider("mailjet", mailjet.read),
-        Provider("mailtrap", mailtrap.read, items=_nested("events")),
-        Provider("mandrill", mandrill.read, document=_mandrill_document),
-        Provider("postal", postal.read),
-        Provider("unisender", unisender.read),
+        Provider("ses", "Amazon SES", ses.read),
+        Provider("sendgrid", "Twilio SendGrid", sendgrid.read),
+        Provider("mailgun", "Mailgun", mailgun.read, document=_mailgun_document),
+        Provider("postmark", "Postmark", postmark.read),
+        Provider("sparkpost", "SparkPost", sparkpost.read),
+        Provider("standard", "Standard Webhooks senders such as Resend", standard.read),
+        Provider("brevo", "Brevo", brevo.read),
+        Provider("mailersend", "MailerSend", mailersend.read),
+        Provider("mailjet", "Mailjet", mailjet.read),
+        Provider("mailtrap", "Mailtrap", mailtrap.read, items=_nested("events")),
+        Provider("mandrill", "Mandrill", mandrill.read, document=_mandrill_document),
+        Provider("postal", "Postal", postal.read),
+        Provider("unisender", "Unisender Go", unisender.read),
     )
 }
 """By name."""

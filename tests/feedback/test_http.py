@@ -1,0 +1,121 @@
+"""Feedback over HTTP: classify, events, webhooks, evidence, policy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import orjson
+from pydantic import SecretStr
+
+from tests.feedback.test_message import ARF, _dsn
+from tests.service import Service, service
+
+GONE = {"address": "anna@far.example", "kind": "bounce", "text": "550 5.1.1 User unknown", "id": "e-1"}
+
+
+async def _json(response: object, status: int = 200) -> dict[str, object]:
+    assert response.status == status, await response.text()  # type: ignore[attr-defined]
+    return dict(await response.json())  # type: ignore[attr-defined]
+
+
+async def test_one_reply_is_classified(running: Service) -> None:
+    answer = await _json(await running.post("/classify", {"text": "552 5.2.2 Mailbox full"}))
+    assert (answer["reason"], answer["disposition"], answer["enhanced_status"]) == ("mailbox_full", "soft", "5.2.2")
+    assert answer["results"][0]["rule"] == answer["rule"]  # type: ignore[index]
+
+
+async def test_a_list_is_classified_in_order_and_bounded(running: Service) -> None:
+    answer = await _json(await running.post("/classify", [{"text": "Complained"}, {"text": "Envelope blocked"}]))
+    assert [row["reason"] for row in answer["results"]] == ["complaint", "sender_rejected"]  # type: ignore[attr-defined]
+    assert (await running.post("/classify", [{"text": "x"}] * 1001)).status == 422
+    assert (await running.post("/classify", {"text": "x", "shoes": 3})).status == 422
+    assert (await running.post("/classify", {"text": "x", "enhanced_status": "5"})).status == 422
+    assert (await running.post("/classify", b"{")).status == 400
+
+
+async def test_a_raw_message_is_classified_per_recipient(running: Service) -> None:
+    for headers in ({"Content-Type": "message/rfc822"}, {"Content-Type": "application/octet-stream"}):
+        answer = await _json(await running.post("/classify", _dsn(), headers=headers))
+        assert answer["kind"] == "bounce"
+        assert [row["recipient"] for row in answer["results"]] == ["ivan@far.example"]  # type: ignore[attr-defined]
+
+
+async def test_an_event_blocks_what_is_checked_and_shows_why(running: Service) -> None:
+    assert await _json(await running.post("/events", GONE)) == {
+        "accepted": 1, "duplicate": 0, "ignored": 0, "invalid": [],
+    }  # fmt: skip
+    again = await _json(await running.post("/events", {"events": [GONE, {**GONE, "id": "e-2", "kind": "delivery"}]}))
+    assert (again["accepted"], again["duplicate"]) == (1, 1)
+    page = await _json(await running.client.get("/events", params={"address": "ANNA@far.example", "limit": "1"}))
+    assert len(page["events"]) == 1  # type: ignore[arg-type]
+    rest = await _json(
+        await running.client.get("/events", params={"address": "anna@far.example", "cursor": str(page["cursor"])})
+    )
+    assert [row["reason"] for row in rest["events"]] == ["mailbox_not_found"]  # type: ignore[attr-defined]
+    assert (await running.client.get("/events", params={"limit": "0"})).status == 422
+
+
+async def test_one_bad_event_is_named_and_the_rest_is_stored(running: Service) -> None:
+    lines = [
+        orjson.dumps(GONE),
+        b"{",
+        orjson.dumps({"address": "x", "kind": "bounce"}),
+        orjson.dumps({"kind": "shoes"}),
+    ]
+    answer = await _json(
+        await running.post("/events", b"\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
+    )
+    assert answer["accepted"] == 1
+    assert [row["index"] for row in answer["invalid"]] == [1, 2, 3]  # type: ignore[attr-defined]
+    assert "far.example" not in json.dumps(answer)
+    assert (await running.post("/events", {"kind": "shoes"})).status == 422
+
+
+async def test_a_returned_message_is_an_event_once_whatever_its_line_endings(running: Service) -> None:
+    first = await _json(await running.post("/events/message", _dsn()))
+    assert (first["accepted"], first["kind"]) == (1, "bounce")
+    again = await _json(await running.post("/events/message", _dsn().replace(b"\n", b"\r\n")))
+    assert again["duplicate"] == 1
+    complaint = await _json(await running.post("/events/message", ARF.format(kind="abuse").encode()))
+    assert complaint["accepted"] == 1
+    report = await _json(await running.post("/events/message", ARF.format(kind="auth-failure").encode()))
+    assert (report["accepted"], report["ignored"]) == (0, 1)
+    other = await _json(await running.post("/events/message", b"From: a@b.example\n\nhello"))
+    assert (other["accepted"], other["ignored"]) == (0, 1)
+
+
+async def test_webhooks_are_open_only_to_whoever_proves_himself(tmp_path: Path) -> None:
+    item = [{"event": "bounce", "email": "a@far.example", "reason": "550 5.1.1 unknown user", "sg_event_id": "s-1"}]
+    bounce = {"RecordType": "Bounce", "Type": "HardBounce", "ID": 7, "Email": "b@far.example"}
+    keys = SecretStr("robot:0123456789abcdef0123456789abcdef:events")
+    async with service(tmp_path, keys=keys, webhook_secrets=SecretStr("postmark=long-secret")) as running:
+        refused = await running.post("/events/postmark", bounce)
+        assert refused.status == 401
+        assert "detail" not in await refused.json()
+        held = await running.post("/events/postmark", bounce, headers={"X-Webhook-Secret": "long-secret"})
+        assert (await _json(held))["accepted"] == 1
+        assert (await running.post("/events/sendgrid", item)).status == 401
+    async with service(tmp_path / "..", database_url=SecretStr(f"sqlite:///{tmp_path}/open.db")) as running:
+        assert (await _json(await running.post("/events/sendgrid", item)))["accepted"] == 1
+        assert (await running.post("/events/sendgrid", b"{")).status == 422
+        assert (await running.post("/events/nobody", item)).status in {404, 405}
+
+
+async def test_many_deliverers_of_one_webhook_count_once(running: Service) -> None:
+    item = [{"event": "bounce", "email": "a@far.example", "reason": "550 5.1.1 unknown user", "sg_event_id": "s-1"}]
+    answers = await asyncio.gather(*(running.post("/events/sendgrid", item) for _ in range(8)))
+    totals = [await _json(answer) for answer in answers]
+    assert sum(int(total["accepted"]) for total in totals) == 1  # type: ignore[call-overload]
+
+
+async def test_the_policy_is_shown_and_another_can_be_tried(running: Service) -> None:
+    policy = await _json(await running.client.get("/policy"))
+    assert policy["reasons"]["sender_ip_blocked"]["action"] == "never"  # type: ignore[index]
+    await running.post("/events", {**GONE, "text": "552 5.2.2 Mailbox full"})
+    tried = await _json(await running.post("/policy/preview", {"reasons": {"mailbox_full": {"days": 1}}}))
+    assert (tried["addresses"], tried["added"], tried["added_addresses"]) == (1, 1, ["anna@far.example"])
+    unsafe = {"reasons": {"content_spam": {"action": "block"}}}
+    assert (await running.post("/policy/preview", unsafe)).status == 422
+    assert (await running.post("/policy/preview", {"reasons": {"shoes": {}}})).status == 422

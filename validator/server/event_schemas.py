@@ -1,0 +1,182 @@
+"""The wire contract of the events endpoints as pydantic models."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from validator.errors import Complaint, LimitExceeded, RequestRefused
+from validator.feedback.event import EventKind, Reported
+from validator.feedback.reasons import Disposition, FailureReason
+from validator.feedback.reply import Stage
+from validator.feedback.webhooks.reading import MAX_ITEMS, Unread
+from validator.server.bodies import decode_json, read_query
+from validator.server.problems import ProblemException
+
+_KINDS = Literal[
+    "bounce", "deferral", "delivery", "complaint", "unsubscribe", "auto_reply", "provider_suppressed",
+    "provider_unsuppressed",
+]  # fmt: skip
+
+
+class EventModel(BaseModel):
+    """One event in our own form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: Annotated[str, Field(min_length=1, max_length=320, description="Whom the message was sent to.")]
+    kind: _KINDS = Field(description="What happened.")
+    text: str = Field("", max_length=65_536, description="The server's words.")
+    reply_code: int | None = Field(None, ge=200, le=599, description="Three-digit reply code.")
+    enhanced_status: str | None = Field(None, pattern=r"^[245]\.\d{1,3}\.\d{1,3}$", description="RFC 3463 code.")
+    remote_host: str = Field("", max_length=255, description="The server that answered.")
+    stage: Literal["connect", "helo", "mail", "rcpt", "data", "unknown"] = Field(
+        "unknown", description="The SMTP command that was answered."
+    )
+    occurred_at: datetime | None = Field(None, description="When it happened; without it, now. Naive times are UTC.")
+    message_id: str = Field("", max_length=998, description="Identifier of the message.")
+    id: str = Field("", max_length=200, description="Your identifier of this event; makes repeating it harmless.")
+
+    def reported(self) -> Reported:
+        """The event as the service understands it."""
+        moment = self.occurred_at
+        if moment is not None:
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return Reported(
+            kind=EventKind(self.kind),
+            address=self.address.strip(),
+            provider="api",
+            event_id=self.id,
+            occurred_at=moment,
+            message_id=self.message_id.strip("<>"),
+            text=self.text,
+            code=self.reply_code,
+            enhanced_status=self.enhanced_status or "",
+            remote_host=self.remote_host,
+            stage=Stage(self.stage),
+            raw_type=self.kind,
+        )
+
+
+class InvalidEvent(BaseModel):
+    """An event that was not stored."""
+
+    index: int = Field(description="Its place in the request, from 0.")
+    why: str = Field(description="What is wrong with it.")
+
+
+class EventReceipt(BaseModel):
+    """What became of each event; every one is in exactly one of the four."""
+
+    accepted: int = Field(description="Stored.")
+    duplicate: int = Field(description="Were stored before.")
+    ignored: int = Field(description="Say nothing about an address: opened, clicked, unknown types, auto-replies.")
+    invalid: list[InvalidEvent] = Field(description="Not stored.")
+    kind: str | None = Field(None, description="Only for a raw message: what it is.")
+
+
+class StoredEvent(BaseModel):
+    """A stored event."""
+
+    id: str = Field(description="Number of the row.")
+    event_id: str = Field(description="The provider's identifier.")
+    provider: str = Field(description="Who reported it.")
+    type: str = Field(description="The provider's name of the event.")
+    kind: EventKind = Field(description="What happened.")
+    address: str = Field(description="Whom it is about.")
+    reason: FailureReason = Field(description="Why it failed.")
+    disposition: Disposition = Field(description="What that says about the address.")
+    rule: str = Field(description="The rule that decided.")
+    confidence: float = Field(description="0 to 1.")
+    rules_version: str = Field(description="Version of the rules that judged it.")
+    confirmed: bool | None = Field(description="Whether our own DNS agreed that the domain takes no mail.")
+    code: int | None = Field(description="Reply code.")
+    enhanced_status: str | None = Field(description="Enhanced status code.")
+    remote_host: str | None = Field(description="The server that answered.")
+    stage: str = Field(description="The SMTP command that was answered.")
+    text: str = Field(description="The server's words, at most 1 KiB.")
+    message_id: str = Field(description="Identifier of the message.")
+    occurred_at: datetime | None = Field(description="When it happened.")
+    received_at: datetime = Field(description="When it came in.")
+
+
+class EventsResponse(BaseModel):
+    """A page of evidence."""
+
+    events: list[StoredEvent] = Field(description="Newest arrival first.")
+    cursor: str | None = Field(description="For the next page; null when this was the last.")
+
+
+class EventsQuery(BaseModel):
+    """Which events."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: str | None = Field(None, max_length=320, description="Of this address.")
+    kind: EventKind | None = Field(None, description="Of this kind.")
+    reason: FailureReason | None = Field(None, description="Of this reason.")
+    since: datetime | None = Field(None, description="Received at or after.")
+    limit: int = Field(100, ge=1, le=1_000, description="Most events in the answer.")
+    cursor: str | None = Field(None, pattern=r"^e-\d{1,18}$", description="From the page before.")
+
+    @classmethod
+    def read(cls, request: web.Request) -> EventsQuery:
+        """From the request; 422 naming what does not fit."""
+        query = read_query(request, cls)
+        if query.since is not None and query.since.tzinfo is None:
+            query.since = query.since.replace(tzinfo=UTC)
+        return query
+
+    def before_id(self) -> int | None:
+        """The row that the page before ended with."""
+        return int(self.cursor[2:]) if self.cursor else None
+
+
+def read_events(body: bytes, content_type: str) -> tuple[list[Reported], list[int], list[Unread]]:
+    """Events of a body, the place of each, and what could not be read; raises a problem for what is no list at all."""
+    items = _items(body, content_type)
+    if len(items) > MAX_ITEMS:
+        raise LimitExceeded(f"more than {MAX_ITEMS} events in one request")
+    reported: list[Reported] = []
+    places: list[int] = []
+    unread: list[Unread] = []
+    for index, item in enumerate(items):
+        try:
+            if isinstance(item, bytes):
+                item = orjson.loads(item)  # noqa: PLW2901 -- a line becomes what it says
+            reported.append(EventModel.model_validate(item).reported())
+            places.append(index)
+        except orjson.JSONDecodeError:
+            unread.append(Unread(index, "not JSON"))
+        except (ValidationError, OverflowError) as error:
+            unread.append(Unread(index, _said(error)))
+    if len(items) == 1 and unread and not isinstance(items[0], bytes):
+        raise RequestRefused("the body does not fit its description", [Complaint("", unread[0].why)])
+    return reported, places, unread
+
+
+def _items(body: bytes, content_type: str) -> list[Any]:
+    if "ndjson" in content_type or "jsonl" in content_type:
+        return [line for line in body.split(b"\n") if line.strip()]
+    try:
+        document = decode_json(body)
+    except ProblemException:
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
+            raise
+        return list(lines)
+    if isinstance(document, dict) and isinstance(document.get("events"), list) and len(document) == 1:
+        return list(document["events"])
+    return document if isinstance(document, list) else [document]
+
+
+def _said(error: ValidationError | OverflowError) -> str:
+    if isinstance(error, OverflowError):
+        return "a time that is out of range"
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = "/".join(str(part) for part in fault["loc"] if isinstance(part, int) or part in EventModel.model_fields)
+    return f"{place}: {fault['msg']}" if place else str(fault["msg"])

@@ -1,0 +1,113 @@
+"""`/policy`: what each failure leads to, and what another policy would do to the events that are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from validator.feedback.reasons import Action, Blame, Disposition, FailureReason
+from validator.feedback.replaying import preview
+from validator.server.app_keys import RUNTIME
+from validator.server.bodies import json_response, read_model
+from validator.server.routes import Answer, Route, Scope
+
+MAX_PREVIEW_BODY_BYTES = 64 * 1024
+
+
+class PolicyRow(BaseModel):
+    """What one reason leads to."""
+
+    disposition: Disposition = Field(description="What the reason says about the address.")
+    blame: Blame = Field(description="Whose fault it is.")
+    action: Action = Field(description="block at once, count days, or never.")
+    days: int = Field(description="Distinct UTC days that block; 0 when days are not counted.")
+    within_days: int = Field(description="Window that the days must lie in.")
+    over_days: int = Field(description="Least distance of the first and the last of them.")
+    term_days: int = Field(description="How long it blocks, doubled each time; 0: for good.")
+    confirm: bool = Field(description="Blocks only when our own DNS agrees.")
+    sentence: str = Field(description="For people.")
+
+
+class PolicyResponse(BaseModel):
+    """The policy in force."""
+
+    version: str = Field(description="Version of the reference data that it stands in.")
+    reasons: dict[str, PolicyRow] = Field(description="One row per reason.")
+
+
+class PreviewRequest(BaseModel):
+    """What should be different."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reasons: dict[str, dict[str, Any]] = Field(
+        max_length=len(FailureReason),
+        description="Per reason the fields to change: action, days, within_days, over_days, term_days.",
+    )
+    show: int = Field(100, ge=0, le=1_000, description="Most addresses to name on each side.")
+
+
+class PreviewResponse(BaseModel):
+    """What would change; nothing has."""
+
+    addresses: int = Field(description="Addresses with events.")
+    blocked: int = Field(description="Of them, blocked because of events under the changed policy.")
+    added: int = Field(description="Would be blocked and are not now.")
+    lifted: int = Field(description="Are blocked and would not be.")
+    added_addresses: list[str] = Field(description="Some of them.")
+    lifted_addresses: list[str] = Field(description="Some of them.")
+
+
+async def get_policy(request: web.Request) -> web.StreamResponse:
+    """The policy in force."""
+    classifier = request.app[RUNTIME].feedback.classifier
+    rows = {
+        str(reason): {name: getattr(facts, name) for name in PolicyRow.model_fields}
+        for reason, facts in classifier.reasons.items()
+    }
+    return json_response({"version": classifier.version, "reasons": rows})
+
+
+async def post_preview(request: web.Request) -> web.StreamResponse:
+    """Compare a changed policy with the one in force, over all stored events."""
+    wanted = await read_model(request, PreviewRequest, MAX_PREVIEW_BODY_BYTES)
+    feedback = request.app[RUNTIME].feedback
+    found = await preview(feedback, feedback.policy.changed(wanted.reasons), shown=wanted.show)
+    return json_response(
+        {
+            "addresses": found.addresses,
+            "blocked": found.blocked,
+            "added": found.added_count,
+            "lifted": found.lifted_count,
+            "added_addresses": found.added,
+            "lifted_addresses": found.lifted,
+        }
+    )
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/policy",
+        get_policy,
+        "Show what each failure leads to",
+        "feedback",
+        Scope.BLACKLIST_READ,
+        {200: Answer("The policy in force.", PolicyResponse)},
+    ),
+    Route(
+        "POST",
+        "/policy/preview",
+        post_preview,
+        "Try another policy on the stored events",
+        "feedback",
+        Scope.BLACKLIST_READ,
+        {200: Answer("What would change; nothing has.", PreviewResponse)},
+        body=PreviewRequest,
+        max_body_bytes=MAX_PREVIEW_BODY_BYTES,
+        slow=True,
+        examples={"two days": {"reasons": {"mailbox_full": {"days": 2}}}},
+    ),
+)
