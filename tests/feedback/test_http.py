@@ -117,5 +117,5 @@ async def test_the_policy_is_shown_and_another_can_be_tried(running: Service) ->
     tried = await _json(await running.post("/policy/preview", {"reasons": {"mailbox_full": {"days": 1}}}))
     assert (tried["addresses"], tried["added"], tried["added_addresses"]) == (1, 1, ["anna@far.example"])
     unsafe = {"reasons": {"content_spam": {"action": "block"}}}
-    assert (await running.post("/policy/preview", unsafe)).status == 422
+    assert (await running.post("/policy/preview", unsafe)).status == 409
     assert (await running.post("/policy/preview", {"reasons": {"shoes": {}}})).status == 422

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from validator.blacklist.entry import Cause
-from validator.errors import RequestRefused
+from validator.errors import Conflict
 from validator.feedback.classify import Classifier
 from validator.feedback.event import Event, EventKind, Reported, judge
 from validator.feedback.policy import Policy, Standing, decide
-from validator.feedback.reasons import Disposition, FailureReason
+from validator.feedback.reasons import Action, Disposition, FailureReason
 from validator.reference import load_reference
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -154,14 +154,12 @@ def test_only_dispositions_that_may_block_do(events: list[Event]) -> None:
 
 
 def test_a_changed_policy_is_checked() -> None:
-    lenient = POLICY.changed({"mailbox_full": {"days": 1}})
+    lenient = POLICY.changed({FailureReason.MAILBOX_FULL: {"days": 1}})
     assert decide([event(0, FULL)], lenient, START + timedelta(days=1)).block is not None
-    for wrong in (
-        {"sender_rejected": {"action": "block"}},
-        {"mailbox_full": {"days": 0}},
-        {"mailbox_full": {"shoes": 3}},
-        {"no_such_reason": {}},
-        {"content_spam": {"action": "count", "days": 1, "within_days": 3}},
+    for reason, fields in (
+        (FailureReason.SENDER_REJECTED, {"action": Action.BLOCK}),
+        (FailureReason.MAILBOX_FULL, {"days": 0}),
+        (FailureReason.CONTENT_SPAM, {"action": Action.COUNT, "days": 1, "within_days": 3}),
     ):
-        with pytest.raises(RequestRefused):
-            POLICY.changed(wrong)
+        with pytest.raises(Conflict):
+            POLICY.changed({reason: fields})

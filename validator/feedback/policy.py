@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from validator.blacklist.entry import Cause, outweighs
-from validator.errors import Complaint, RequestRefused
+from validator.errors import Conflict
 from validator.feedback.event import Event, EventKind
 from validator.feedback.reasons import Action, Disposition, FailureReason, ReasonFacts
 
@@ -62,36 +62,20 @@ class Policy:
     facts: Mapping[FailureReason, ReasonFacts]
     """One row per reason."""
 
-    def changed(self, overrides: Mapping[str, Mapping[str, Any]]) -> Policy:
-        """The policy with some numbers or actions replaced; raises `RequestRefused` for what is not a policy."""
+    def changed(self, overrides: Mapping[FailureReason, Mapping[str, Any]]) -> Policy:
+        """The policy with some fields of some rows replaced; raises `Conflict` for one that is not safe."""
         facts = dict(self.facts)
-        complaints = []
-        for name, fields in overrides.items():
-            try:
-                reason = FailureReason(name)
-                row = facts[reason]
-                known = {"days", "within_days", "over_days", "term_days", "action"}
-                if not set(fields) <= known:
-                    raise ValueError("fields: " + ", ".join(sorted(known)))
-                values: dict[str, Any] = {key: int(value) for key, value in fields.items() if key != "action"}
-                if any(not 0 <= value <= 3650 for value in values.values()):
-                    raise ValueError("a number from 0 to 3650")
-                if "action" in fields:
-                    values["action"] = Action(fields["action"])
-                facts[reason] = _safe(replace(row, **values))
-            except (ValueError, TypeError) as error:
-                complaints.append(Complaint(f"/reasons/{name[:40]}", str(error)[:200]))
-        if complaints:
-            raise RequestRefused("this is no policy", complaints)
+        for reason, fields in overrides.items():
+            facts[reason] = _safe(replace(facts[reason], **fields))
         return Policy(facts)
 
 
 def _safe(row: ReasonFacts) -> ReasonFacts:
     """Refuse a row that would count the sender's own faults against an address."""
     if row.action is Action.BLOCK and row.disposition not in _MAY_BLOCK:
-        raise ValueError(f"a reason of disposition {row.disposition} cannot block at once")
+        raise Conflict(f"{row.reason}: a reason of disposition {row.disposition} cannot block at once")
     if row.action is Action.COUNT and (row.disposition not in _MAY_COUNT or row.days < 1 or row.within_days < row.days):
-        raise ValueError("needs 1 or more days within a window that holds them, and a disposition that counts")
+        raise Conflict(f"{row.reason}: needs 1 or more days within a window that holds them, and a fault of theirs")
     return row
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 
 from validator.feedback.classify import Classification, Classifier
 from validator.feedback.mail.failure import MailKind
@@ -15,6 +15,7 @@ from validator.feedback.reasons import Blame, Disposition, FailureReason
 from validator.feedback.reply import Stage
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import decode_json, json_response, read_body
+from validator.server.event_schemas import Whole
 from validator.server.problems import from_validation
 from validator.server.routes import Answer, Route, Scope
 
@@ -29,7 +30,7 @@ class ReplyModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     text: str = Field(max_length=65_536, description="The server's words, with or without codes.")
-    code: int | None = Field(None, ge=200, le=599, description="Three-digit reply code, when it is not in the text.")
+    code: Whole | None = Field(None, ge=200, le=599, description="Three-digit reply code, when it is not in the text.")
     enhanced_status: str | None = Field(
         None, pattern=r"^[245]\.\d{1,3}\.\d{1,3}$", description="Enhanced status code (RFC 3463)."
     )
@@ -66,6 +67,10 @@ class ClassifyResponse(BaseModel):
 Replies = Annotated[list[ReplyModel], Field(max_length=MAX_REPLIES)]
 """Several replies at once."""
 _REPLIES = TypeAdapter(Replies)
+
+
+class ClassifyRequest(RootModel[ReplyModel | Replies]):
+    """One reply, or up to 1,000."""
 
 
 def outcome_document(found: Classification, recipient: str = "", final_recipient: str = "") -> dict[str, Any]:
@@ -153,7 +158,7 @@ ROUTES = (
         "feedback",
         Scope.CHECK,
         {200: Answer("Reason, disposition, rule and explanation per reply or recipient.", ClassifyResponse)},
-        body=ReplyModel,
+        body=ClassifyRequest,
         max_body_bytes=MAX_CLASSIFY_BODY_BYTES,
         description=(
             "The body is one reply as JSON, a list of up to 1,000 of them, or a raw returned message "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
 
 from validator.errors import Complaint, LimitExceeded, RequestRefused
 from validator.feedback.event import EventKind, Reported
@@ -23,6 +24,25 @@ _KINDS = Literal[
 ]  # fmt: skip
 
 
+def _written_moment(value: object) -> object:
+    """Only text in the form of RFC 3339: a bare number would be guessed at."""
+    if isinstance(value, str) and not _MOMENT.match(value):
+        raise ValueError("a moment such as 2026-03-01T12:00:00Z")
+    if not isinstance(value, str | datetime):
+        raise ValueError("a moment as text, such as 2026-03-01T12:00:00Z")
+    return value
+
+
+def _whole(value: object) -> object:
+    """JSON does not tell 2.0 from 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+Moment = Annotated[datetime, BeforeValidator(_written_moment)]
+
+
 class EventModel(BaseModel):
     """One event in our own form."""
 
@@ -31,13 +51,13 @@ class EventModel(BaseModel):
     address: Annotated[str, Field(min_length=1, max_length=320, description="Whom the message was sent to.")]
     kind: _KINDS = Field(description="What happened.")
     text: str = Field("", max_length=65_536, description="The server's words.")
-    reply_code: int | None = Field(None, ge=200, le=599, description="Three-digit reply code.")
+    reply_code: Whole | None = Field(None, ge=200, le=599, description="Three-digit reply code.")
     enhanced_status: str | None = Field(None, pattern=r"^[245]\.\d{1,3}\.\d{1,3}$", description="RFC 3463 code.")
     remote_host: str = Field("", max_length=255, description="The server that answered.")
     stage: Literal["connect", "helo", "mail", "rcpt", "data", "unknown"] = Field(
         "unknown", description="The SMTP command that was answered."
     )
-    occurred_at: datetime | None = Field(None, description="When it happened; without it, now. Naive times are UTC.")
+    occurred_at: Moment | None = Field(None, description="When it happened; without it, now. Naive times are UTC.")
     message_id: str = Field("", max_length=998, description="Identifier of the message.")
     id: str = Field("", max_length=200, description="Your identifier of this event; makes repeating it harmless.")
 
@@ -60,6 +80,24 @@ class EventModel(BaseModel):
             stage=Stage(self.stage),
             raw_type=self.kind,
         )
+
+
+class EventList(BaseModel):
+    """Several events under a name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    events: list[Any] = Field(
+        description="Events; one that does not fit is named in the answer and the rest is stored."
+    )
+
+
+class EventsRequest(RootModel[EventModel | EventList | list[Any]]):
+    """One event, or several; of several, one that does not fit is named in the answer and the rest is stored."""
+
+
+class WebhookDocument(RootModel[dict[str, Any] | list[Any]]):
+    """What a provider sends, as it documents it."""
 
 
 class InvalidEvent(BaseModel):
@@ -119,7 +157,7 @@ class EventsQuery(BaseModel):
     address: str | None = Field(None, max_length=320, description="Of this address.")
     kind: EventKind | None = Field(None, description="Of this kind.")
     reason: FailureReason | None = Field(None, description="Of this reason.")
-    since: datetime | None = Field(None, description="Received at or after.")
+    since: Moment | None = Field(None, description="Received at or after.")
     limit: int = Field(100, ge=1, le=1_000, description="Most events in the answer.")
     cursor: str | None = Field(None, pattern=r"^e-\d{1,18}$", description="From the page before.")
 
@@ -138,7 +176,7 @@ class EventsQuery(BaseModel):
 
 def read_events(body: bytes, content_type: str) -> tuple[list[Reported], list[int], list[Unread]]:
     """Events of a body, the place of each, and what could not be read; raises a problem for what is no list at all."""
-    items = _items(body, content_type)
+    items, alone = _items(body, content_type)
     if len(items) > MAX_ITEMS:
         raise LimitExceeded(f"more than {MAX_ITEMS} events in one request")
     reported: list[Reported] = []
@@ -154,24 +192,25 @@ def read_events(body: bytes, content_type: str) -> tuple[list[Reported], list[in
             unread.append(Unread(index, "not JSON"))
         except (ValidationError, OverflowError) as error:
             unread.append(Unread(index, _said(error)))
-    if len(items) == 1 and unread and not isinstance(items[0], bytes):
+    if alone and unread:
         raise RequestRefused("the body does not fit its description", [Complaint("", unread[0].why)])
     return reported, places, unread
 
 
-def _items(body: bytes, content_type: str) -> list[Any]:
+def _items(body: bytes, content_type: str) -> tuple[list[Any], bool]:
+    """The items of a body, and whether it is one event that stands alone."""
     if "ndjson" in content_type or "jsonl" in content_type:
-        return [line for line in body.split(b"\n") if line.strip()]
+        return [line for line in body.split(b"\n") if line.strip()], False
     try:
         document = decode_json(body)
     except ProblemException:
         lines = [line for line in body.split(b"\n") if line.strip()]
         if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
             raise
-        return list(lines)
+        return list(lines), False
     if isinstance(document, dict) and isinstance(document.get("events"), list) and len(document) == 1:
-        return list(document["events"])
-    return document if isinstance(document, list) else [document]
+        return list(document["events"]), False
+    return (document, False) if isinstance(document, list) else ([document], True)
 
 
 def _said(error: ValidationError | OverflowError) -> str:

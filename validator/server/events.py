@@ -23,7 +23,14 @@ from validator.feedback.webhooks.reading import Unread
 from validator.feedback.webhooks.registry import PROVIDERS, Provider, read_batch, read_document
 from validator.server.app_keys import AUTHENTICATOR, RUNTIME
 from validator.server.bodies import json_response, read_body
-from validator.server.event_schemas import EventModel, EventReceipt, EventsQuery, EventsResponse, read_events
+from validator.server.event_schemas import (
+    EventReceipt,
+    EventsQuery,
+    EventsRequest,
+    EventsResponse,
+    WebhookDocument,
+    read_events,
+)
 from validator.server.routes import Answer, Media, Route, Scope
 
 MAX_EVENTS_BODY_BYTES = 8 * 1024 * 1024
@@ -56,6 +63,8 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     runtime = request.app[RUNTIME]
     body = await read_body(request, MAX_EVENTS_BODY_BYTES)
     classifier = runtime.feedback.classifier
+    if not body and "Content-Type" not in request.headers:
+        raise RequestRefused("the body is empty")
     judged = await asyncio.to_thread(judge_message, body, classifier)
     reported = events_of_message(body, judged)
     receipt = await runtime.feedback.record(reported)
@@ -148,12 +157,12 @@ _OWN = Route(
     "feedback",
     Scope.EVENTS,
     _ANSWER,
-    body=EventModel,
+    body=EventsRequest,
     max_body_bytes=MAX_EVENTS_BODY_BYTES,
     description=(
         'One event, a list, `{"events": […]}` or NDJSON; at most 5,000. Events are stored once per `id` and '
-        "address, so a request may be repeated. The text is classified; `kind` alone decides for complaints, unsubscriptions and "
-        "deliveries."
+        "address, so a request may be repeated. The text is classified; `kind` alone decides for complaints, "
+        "unsubscriptions and deliveries."
     ),
     examples={
         "a bounce": {"address": "anna@example.org", "kind": "bounce", "text": "550 5.1.1 User unknown", "id": "evt-1"},
@@ -169,7 +178,10 @@ _MESSAGE = Route(
     "feedback",
     Scope.EVENTS,
     _ANSWER,
-    body=Media(("message/rfc822",), "A delivery report, a complaint or a bounce in plain words, as it was received."),
+    body=Media(
+        ("application/octet-stream", "message/rfc822"),
+        "A delivery report, a complaint or a bounce in plain words, as it was received.",
+    ),
     max_body_bytes=MAX_EVENTS_BODY_BYTES,
     description="The original recipient is blamed where the message was forwarded. Auto-replies are ignored.",
 )
@@ -182,7 +194,7 @@ _WEBHOOKS = tuple(
         "feedback",
         None,
         _ANSWER,
-        body=Media(("application/json",), f"As {provider.title} sends it.", binary=False),
+        body=WebhookDocument,
         max_body_bytes=MAX_EVENTS_BODY_BYTES,
         description=(
             "Verified with the provider's signature or secret when that is configured; otherwise an own key with the "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +9,7 @@ from validator.feedback.reasons import Action, Blame, Disposition, FailureReason
 from validator.feedback.replaying import preview
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import json_response, read_model
+from validator.server.event_schemas import Whole
 from validator.server.routes import Answer, Route, Scope
 
 MAX_PREVIEW_BODY_BYTES = 64 * 1024
@@ -37,16 +36,25 @@ class PolicyResponse(BaseModel):
     reasons: dict[str, PolicyRow] = Field(description="One row per reason.")
 
 
+class PolicyChange(BaseModel):
+    """Fields of one row that should be different."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Action | None = Field(None, description="block at once, count days, or never.")
+    days: Whole | None = Field(None, ge=0, le=3_650, description="Distinct UTC days that block.")
+    within_days: Whole | None = Field(None, ge=0, le=3_650, description="Window that the days must lie in.")
+    over_days: Whole | None = Field(None, ge=0, le=3_650, description="Least distance of the first and the last.")
+    term_days: Whole | None = Field(None, ge=0, le=3_650, description="How long it blocks; 0: for good.")
+
+
 class PreviewRequest(BaseModel):
     """What should be different."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
-    reasons: dict[str, dict[str, Any]] = Field(
-        max_length=len(FailureReason),
-        description="Per reason the fields to change: action, days, within_days, over_days, term_days.",
-    )
-    show: int = Field(100, ge=0, le=1_000, description="Most addresses to name on each side.")
+    reasons: dict[FailureReason, PolicyChange] = Field(description="Per reason the fields to change.")
+    show: Whole = Field(100, ge=0, le=1_000, description="Most addresses to name on each side.")
 
 
 class PreviewResponse(BaseModel):
@@ -74,7 +82,8 @@ async def post_preview(request: web.Request) -> web.StreamResponse:
     """Compare a changed policy with the one in force, over all stored events."""
     wanted = await read_model(request, PreviewRequest, MAX_PREVIEW_BODY_BYTES)
     feedback = request.app[RUNTIME].feedback
-    found = await preview(feedback, feedback.policy.changed(wanted.reasons), shown=wanted.show)
+    changes = {reason: change.model_dump(exclude_none=True) for reason, change in wanted.reasons.items()}
+    found = await preview(feedback, feedback.policy.changed(changes), shown=wanted.show)
     return json_response(
         {
             "addresses": found.addresses,
@@ -107,6 +116,8 @@ ROUTES = (
         {200: Answer("What would change; nothing has.", PreviewResponse)},
         body=PreviewRequest,
         max_body_bytes=MAX_PREVIEW_BODY_BYTES,
+        problems=(409,),
+        description="A policy that would count the sender's own faults against an address is answered with 409.",
         slow=True,
         examples={"two days": {"reasons": {"mailbox_full": {"days": 2}}}},
     ),

@@ -56,13 +56,13 @@ def _nested(name: str) -> Callable[[Any], Sequence[Any]]:
 
 
 def _mailgun_document(body: bytes) -> Any:
-    return json.loads(body) if body.lstrip()[:1] in {b"{", b"["} else mailgun.form(body)
+    return mailgun.form(body) if body.startswith(b"timestamp=") or b"&timestamp=" in body else json.loads(body)
 
 
 def _mandrill_document(body: bytes) -> Any:
-    if body.lstrip()[:1] in {b"{", b"["}:
+    if not body.startswith(b"mandrill_events="):
         return json.loads(body)
-    return json.loads(parse_qs(body.decode("utf-8", "replace"), max_num_fields=50).get("mandrill_events", ["[]"])[0])
+    return json.loads(parse_qs(body.decode("utf-8", "replace"), max_num_fields=50)["mandrill_events"][0])
 
 
 PROVIDERS: Mapping[str, Provider] = {
@@ -89,9 +89,12 @@ PROVIDERS: Mapping[str, Provider] = {
 def read_document(provider: Provider, body: bytes) -> Any:
     """The document of a request; raises `RequestRefused` when the body is none."""
     try:
-        return provider.document(body)
-    except (ValueError, RecursionError) as error:
+        document = provider.document(body)
+    except (ValueError, KeyError, RecursionError) as error:
         raise RequestRefused("the body is not JSON") from error
+    if not isinstance(document, Mapping | list):
+        raise RequestRefused("the body is neither an object nor a list")
+    return document
 
 
 def read_batch(provider: Provider, document: Any) -> Batch:
