@@ -15,7 +15,7 @@ from validator.feedback.reasons import Blame, Disposition, FailureReason
 from validator.feedback.reply import Stage
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import decode_json, json_response, read_body
-from validator.server.event_schemas import Whole
+from validator.server.event_schemas import ReplyCode
 from validator.server.problems import from_validation
 from validator.server.routes import Answer, Route, Scope
 
@@ -30,7 +30,7 @@ class ReplyModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     text: str = Field(max_length=65_536, description="The server's words, with or without codes.")
-    code: Whole | None = Field(None, ge=200, le=599, description="Three-digit reply code, when it is not in the text.")
+    code: ReplyCode | None = Field(None, description="Three-digit reply code, when it is not in the text.")
     enhanced_status: str | None = Field(
         None, pattern=r"^[245]\.\d{1,3}\.\d{1,3}$", description="Enhanced status code (RFC 3463)."
     )

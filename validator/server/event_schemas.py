@@ -33,12 +33,12 @@ def _written_moment(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """JSON does not tell 2.0 from 2."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+ReplyCode = Annotated[int, Field(ge=200, le=599), BeforeValidator(whole)]
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 Moment = Annotated[datetime, BeforeValidator(_written_moment)]
 
@@ -51,7 +51,7 @@ class EventModel(BaseModel):
     address: Annotated[str, Field(min_length=1, max_length=320, description="Whom the message was sent to.")]
     kind: _KINDS = Field(description="What happened.")
     text: str = Field("", max_length=65_536, description="The server's words.")
-    reply_code: Whole | None = Field(None, ge=200, le=599, description="Three-digit reply code.")
+    reply_code: ReplyCode | None = Field(None, description="Three-digit reply code.")
     enhanced_status: str | None = Field(None, pattern=r"^[245]\.\d{1,3}\.\d{1,3}$", description="RFC 3463 code.")
     remote_host: str = Field("", max_length=255, description="The server that answered.")
     stage: Literal["connect", "helo", "mail", "rcpt", "data", "unknown"] = Field(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from validator.feedback.reasons import Action, Blame, Disposition, FailureReason
 from validator.feedback.replaying import preview
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import json_response, read_model
-from validator.server.event_schemas import Whole
+from validator.server.event_schemas import whole
 from validator.server.routes import Answer, Route, Scope
 
 MAX_PREVIEW_BODY_BYTES = 64 * 1024
@@ -36,16 +38,20 @@ class PolicyResponse(BaseModel):
     reasons: dict[str, PolicyRow] = Field(description="One row per reason.")
 
 
+Days = Annotated[int, Field(ge=0, le=3_650), BeforeValidator(whole)]
+Shown = Annotated[int, Field(ge=0, le=1_000), BeforeValidator(whole)]
+
+
 class PolicyChange(BaseModel):
     """Fields of one row that should be different."""
 
     model_config = ConfigDict(extra="forbid")
 
     action: Action | None = Field(None, description="block at once, count days, or never.")
-    days: Whole | None = Field(None, ge=0, le=3_650, description="Distinct UTC days that block.")
-    within_days: Whole | None = Field(None, ge=0, le=3_650, description="Window that the days must lie in.")
-    over_days: Whole | None = Field(None, ge=0, le=3_650, description="Least distance of the first and the last.")
-    term_days: Whole | None = Field(None, ge=0, le=3_650, description="How long it blocks; 0: for good.")
+    days: Days | None = Field(None, description="Distinct UTC days that block.")
+    within_days: Days | None = Field(None, description="Window that the days must lie in.")
+    over_days: Days | None = Field(None, description="Least distance of the first and the last.")
+    term_days: Days | None = Field(None, description="How long it blocks; 0: for good.")
 
 
 class PreviewRequest(BaseModel):
@@ -54,7 +60,7 @@ class PreviewRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reasons: dict[FailureReason, PolicyChange] = Field(description="Per reason the fields to change.")
-    show: Whole = Field(100, ge=0, le=1_000, description="Most addresses to name on each side.")
+    show: Shown = Field(100, description="Most addresses to name on each side.")
 
 
 class PreviewResponse(BaseModel):
