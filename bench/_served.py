@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +126,9 @@ def _wait_until_it_answers(served: Served, path: str) -> None:
     raise RuntimeError(f"the server does not answer: {served.log.read_text()[-2000:]}")
 
 
-def service(folder: Path, *, workers: int = 1, port: int | None = None, **settings: str):  # noqa: ANN201
+def service(
+    folder: Path, *, workers: int = 1, port: int | None = None, **settings: str
+) -> AbstractContextManager[Served]:
     """`validator serve` on loopback as a context manager."""
     port = port or free_port()
     environment = service_environment(folder, port=str(port), workers=str(workers), **settings)

@@ -24,14 +24,14 @@ from bench._served import Served, free_port, service, service_environment, servi
 CONNECTIONS = 50
 _HOT = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = '{"email": "ivan.petrov@hot.load.test"}'
+wrk.body = '{"email": "ivan.petrov@hot.test"}'
 """
 _COLD = """local n = %d
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 request = function()
   n = n + 1
-  return wrk.format(nil, nil, nil, '{"email": "ivan.petrov@d' .. n .. '.load.test"}')
+  return wrk.format(nil, nil, nil, '{"email": "ivan.petrov@d' .. n .. '.test"}')
 end
 """
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
@@ -110,9 +110,8 @@ def main(rounds: int = 7, seconds: float = 3) -> None:
             measure(pair_series, two, hot, seconds)
             measure(cold_pair, two, cold, seconds)
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
-        print(
-            "| | requests/s | x bare | CPU µs/request | p50 / p99 ms | p99 x bare |\n| --- | --- | --- | --- | --- | --- |"
-        )
+        print("| | requests/s | x bare | CPU µs/request | p50 / p99 ms | p99 x bare |")
+        print("| --- | --- | --- | --- | --- | --- |")
         for series in (bare_series, hot_series, cold_series, pair_series, cold_pair):
             print(series.row(bare_series))
         gain = median(two / one for two, one in zip(pair_series.rate, hot_series.rate, strict=True))

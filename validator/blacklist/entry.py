@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from validator.address import EmailAddress, SyntaxFault, SyntaxRules, ascii_domain, parse_address, plain_address
 
@@ -308,6 +309,7 @@ def network_key(address: int, width: int, version: int) -> str:
     return f"{network}/{width}"
 
 
+@lru_cache(maxsize=8192)
 def ip_number(text: str) -> tuple[int, int] | None:
     """An IP address as a number with its version, IPv4-mapped addresses unwrapped; None for other text."""
     try:
@@ -339,8 +341,8 @@ def rule_keys(keys: DomainKeys, widths: Iterable[tuple[int, int]]) -> dict[tuple
             for parent in parents(name):
                 wanted.setdefault((kind, parent), True)
             wanted[kind, name] = False
-    if keys.mx_ips:
-        known = tuple(widths)
+    known = tuple(widths)
+    if known:
         for text in keys.mx_ips:
             number = ip_number(text)
             if number is not None:

@@ -14,7 +14,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from validator.address import EmailAddress
-from validator.blacklist.entry import DEFAULT_LIST, WISHES, DomainKeys, Hit, address_key, erased_key, rule_keys
+from validator.blacklist.entry import (
+    DEFAULT_LIST,
+    WISHES,
+    DomainKeys,
+    Hit,
+    Kind,
+    address_key,
+    erased_key,
+    rule_keys,
+)
 from validator.blacklist.store.hot import NO_RULES_YET, Found, HotLookup, Override, Pair, Rules, hit_of
 from validator.blacklist.store.tables import KindCode
 from validator.database import Changed, Database, microseconds
@@ -105,6 +114,8 @@ class Matcher:
     async def domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
         """Entries that match each domain, its mail hosts or their addresses; same length and order, one query."""
         kinds = self._rules.kinds
+        if not kinds - {Kind.ADDRESS}:  # no rule at all: nothing to ask
+            return [()] * len(domains)
         wanted = [
             {pair: only for pair, only in rule_keys(keys, self._rules.widths).items() if pair[0] in kinds}
             for keys in domains

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import time
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from limits.errors import StorageError
+from limits.errors import ConfigurationError, StorageError
 from limits.util import WindowStats
 
 from validator import metrics
@@ -26,6 +27,7 @@ FAILURES_PER_MINUTE: Final = 60
 """Wrong keys from one address that are told so; more get a 429."""
 WINDOWS_KEPT: Final = 50_000
 """Counters kept in memory at most."""
+REDIS_PORT: Final = 6379
 REDIS_TIMEOUT_S: Final = 0.25
 REDIS_PAUSE_S: Final = 5.0
 """How long Redis is left alone after it failed."""
@@ -157,8 +159,9 @@ def _redis(url: str) -> Storage:
         import redis.asyncio  # noqa: F401
     except ModuleNotFoundError:
         raise SettingsError("VALIDATOR_REDIS_URL: install the extra `redis`") from None
-    plain = url.replace("valkey://", "redis://", 1).replace("valkeys://", "rediss://", 1)
     try:
+        parts = urlsplit(url.replace("valkey", "redis", 1))
+        plain = (parts if parts.port else parts._replace(netloc=f"{parts.netloc}:{REDIS_PORT}")).geturl()
         return RedisStorage(
             f"async+{plain}",
             implementation="redispy",
@@ -166,5 +169,5 @@ def _redis(url: str) -> Storage:
             socket_timeout=REDIS_TIMEOUT_S,
             socket_connect_timeout=REDIS_TIMEOUT_S,
         )
-    except ValueError:
+    except (ValueError, ConfigurationError):
         raise SettingsError("VALIDATOR_REDIS_URL: not a Redis URL") from None

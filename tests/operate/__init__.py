@@ -1,0 +1,1 @@
+"""Operating the service: keys, limits, deadlines, stop, reload, workers, deploy files."""
