@@ -93,6 +93,8 @@ async def test_redis_counts_for_every_replica(tmp_path: Path) -> None:
             await counted.spend_key("shared", 1)
         with pytest.raises(Overloaded):
             await two.spend_key("shared", 1)
+        await one.aclose()
+        await two.aclose()
     finally:
         process.terminate()
         await process.wait()
@@ -104,6 +106,7 @@ async def test_redis_that_is_away_neither_stops_nor_opens() -> None:
         await counted.spend_key("one", 1)
     with pytest.raises(Overloaded):
         await counted.spend_key("one", 1)
+    await counted.aclose()
 
 
 @pytest.mark.parametrize("url", ["redis://host:port", "mongodb://x:1", "redis://"])

@@ -38,16 +38,16 @@ def create_app(runtime: Runtime, *, authenticator: Authenticator | None = None) 
     app = web.Application(middlewares=[_outermost], client_max_size=0)
     app[RUNTIME] = runtime
     app[LOAD] = Load(most=settings.max_in_flight)
-    app[AUTHENTICATOR] = authenticator or KeyAuthenticator(
-        runtime.keys,
-        RateLimits(
-            per_key=settings.rate_limit_per_key,
-            per_address=settings.rate_limit_per_address,
-            redis_url=settings.redis_url.get_secret_value(),
-            workers=settings.workers,
-        ),
-        trusted_proxies=settings.trusted_proxies,
+    limits = RateLimits(
+        per_key=settings.rate_limit_per_key,
+        per_address=settings.rate_limit_per_address,
+        redis_url=settings.redis_url.get_secret_value(),
+        workers=settings.workers,
     )
+    app[AUTHENTICATOR] = authenticator or KeyAuthenticator(
+        runtime.keys, limits, trusted_proxies=settings.trusted_proxies
+    )
+    app.on_cleanup.append(lambda _: limits.aclose())
     for route in ROUTES:
         app.router.add_route(route.method, route.path, Mounted(route, app).answer)
     app.cleanup_ctx.append(_keep_deadlines)

@@ -128,6 +128,11 @@ class RateLimits:
         """Count a wrong key; raises `Overloaded` when an address sent too many."""
         await self._spend(self._failures, "failure", address, 1)
 
+    async def aclose(self) -> None:
+        """Close the connections to Redis."""
+        if self._shared is not None and isinstance(self._shared.storage, RedisStorage):
+            await self._shared.storage.bridge.storage.aclose()
+
     async def _spend(self, item: RateLimitItem, kind: str, who: str, cost: int) -> None:
         cost = min(cost, item.amount)
         limiter = self._limiter()
