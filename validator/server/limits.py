@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import structlog
@@ -131,7 +131,8 @@ class RateLimits:
     async def aclose(self) -> None:
         """Close the connections to Redis."""
         if self._shared is not None and isinstance(self._shared.storage, RedisStorage):
-            await self._shared.storage.bridge.storage.aclose()
+            connection: Any = self._shared.storage.bridge
+            await connection.storage.aclose()
 
     async def _spend(self, item: RateLimitItem, kind: str, who: str, cost: int) -> None:
         cost = min(cost, item.amount)
