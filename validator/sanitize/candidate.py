@@ -62,6 +62,8 @@ class Candidate:
 
 def limit_of(target: Target) -> float:
     """Highest cost that is applied for *target* under an ending that exists."""
+    if target.name.isdigit():
+        return 0.0  # 126, 136, 139, 163: every number is somebody's
     share = _TIER_SHARE[target.tier]
     if len(target.name) < 6 and target.tier > 1 and not (target.famous and len(target.name) == 5):
         return 0.0 if target.ending == "com" and len(target.name) < 5 else _SMALL_AND_SHORT[len(target.name)]

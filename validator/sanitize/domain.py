@@ -20,8 +20,10 @@ MAP_CONFIDENCE = 0.97
 """Confidence of a row of the reviewed map."""
 TIE = 0.12
 """Two targets whose costs differ by less are not told apart: suggest."""
-_SETTLED_FROM = 0.7
-"""Lowest confidence that DNS evidence may raise to a repair; a name under no real ending needs no DNS to be dead."""
+_SETTLED_FROM = (0.7, 0.78)
+"""Lowest confidence that DNS evidence may raise to a repair, for other rules and for slips in the name.
+
+A name under no real ending needs no DNS to be dead, and another compound (`hmail`) stays a suggestion, dead or not."""
 _MAX_CHARS = 80
 """Longer domains are nobody's slip of the keys."""
 
@@ -86,17 +88,22 @@ class DomainCorrector:
                 return Correction(domain, CorrectionAction.SUGGEST, *proposal, (proposal,))
         proposals = tuple((other.domain, other.rule, round(other.confidence, 3)) for other in ranked[:3])
         action = CorrectionAction.APPLY if confidence >= APPLY_FROM else CorrectionAction.SUGGEST
-        open_question = is_delegated(domain) and confidence >= _SETTLED_FROM and not (tied or doubtful)
-        settled = action is CorrectionAction.SUGGEST and open_question
+        settled = (
+            action is CorrectionAction.SUGGEST
+            and not (tied or doubtful or (first.capped and first.rule == "domain.typo"))
+            and confidence >= _SETTLED_FROM[first.rule == "domain.typo"]
+            and is_delegated(domain)
+        )
         return Correction(domain, action, first.domain, first.rule, round(confidence, 3), proposals, settled)
 
 
 def _tied(ranked: list[Candidate]) -> bool:
-    """Another name is as near as the first one."""
+    """Another domain is as near as the first one; `hotmail.es` and `hotmail.de` are different people too."""
     first = ranked[0]
     for other in ranked[1:]:
         if other.order[0] - first.order[0] >= TIE:
             continue
-        if first.target is None or other.target is None or other.target.name != first.target.name:
+        same_name = first.target is not None and other.target is not None and other.target.name == first.target.name
+        if not (same_name and other.capped):
             return True
     return False

@@ -58,6 +58,8 @@ def ending_cost(typed: str, meant: str) -> float:
     cost = slip_cost(typed, meant) if near else 0.9 * max(len(typed), len(meant))
     if typed.count(".") > meant.count("."):
         cost += 0.25
+    if "." in meant and typed.replace(".", "") == meant.replace(".", ""):
+        cost = min(cost, 0.25)
     if typed and meant.startswith(typed):
         cost = min(cost, 0.45 + 0.1 * (len(meant) - len(typed)))
     if typed and meant.endswith(f".{typed}"):

@@ -33,6 +33,10 @@ _NO_SUCH_TLD = 0.75
 """Added to the limit when the typed ending does not exist: the address is dead as it stands."""
 _REACH = 0.6
 """Added to the limit for suggestions."""
+_SHORT_REACH = 0.4
+"""The same for names that are not among the most used."""
+_MOST_USED = 12
+"""Last rank of the most used providers."""
 _SHORT_LIST = 4
 _ANY_SLIP = frozenset(ending for slips in DELEGATED_SLIPS.values() for ending in slips)
 _CYRILLIC_COUNTRIES = frozenset({"ru", "by", "ua", "kz", "net", "bg"})
@@ -202,7 +206,7 @@ class CandidateFinder:
         for _, _, at in close:
             target = group[at]
             limit = limit_of(target) + (0.0 if exists else _NO_SUCH_TLD)
-            reach = limit + _REACH
+            reach = limit + (_REACH if target.famous and target.rank <= _MOST_USED else _SHORT_REACH)
             cost = slip_cost(name, target.name, reach)
             if cost <= reach:
                 capped = exists and (is_other_compound(name, target.name) or name == f"{target.name}s")
