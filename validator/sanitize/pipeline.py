@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 
 from validator.address import (
     DEFAULT_RULES,
@@ -209,8 +210,7 @@ class Sanitizer:
         correction = self._corrector.correct(asked) if asked.isascii() else None
         final = correction.target if correction is not None and correction.action is CorrectionAction.APPLY else asked
         provider = self._providers.get(final)
-        refuses = provider is not None and provider.symbols is not None
-        cleaned_local = clean_local(local, refuses_symbols=refuses, rules=self._rules)
+        cleaned_local = clean_local(local, refused=partial(self._providers.known_to_refuse, final), rules=self._rules)
         if cleaned_local.text != local:
             ledger.part("symbols.removed", local, cleaned_local.text, 0.95)
             local = cleaned_local.text

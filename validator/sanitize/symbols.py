@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from validator.address import SyntaxRules
@@ -33,8 +34,8 @@ class LocalPart:
     """What is left when everything that is not accepted goes, when that is more than was removed."""
 
 
-def clean_local(local: str, *, refuses_symbols: bool, rules: SyntaxRules) -> LocalPart:
-    """Remove what may be removed; *refuses_symbols*: the provider is known to give out no other RFC 5322 symbol."""
+def clean_local(local: str, *, refused: Callable[[str], bool], rules: SyntaxRules) -> LocalPart:
+    """Remove what may be removed; *refused*: the provider is known to give out no mailbox with this character."""
     if _ATOM.fullmatch(local):
         return LocalPart(local, "", None)
     quoted = _QUOTED.fullmatch(local)
@@ -56,9 +57,9 @@ def clean_local(local: str, *, refuses_symbols: bool, rules: SyntaxRules) -> Loc
         elif char in _ALWAYS or char == " ":
             gone = True
         elif char in _OTHER:
-            gone = refuses_symbols
+            gone = refused(char)
         else:
-            gone = char == "\\" or (char in _NEVER_LEGAL and (at_edge or (refuses_symbols and char != ",")))
+            gone = char == "\\" or (char in _NEVER_LEGAL and (at_edge or (char != "," and refused(char))))
         (removed if gone else kept).append(char)
     text = "".join(kept)
     if not text:
