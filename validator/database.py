@@ -20,9 +20,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.types import TypeDecorator
 
 from validator.errors import Conflict, SettingsError, StorageUnavailable
-from validator.migrations import upgrade
+from validator.migrations import current, upgrade
 
-__all__ = ["AsyncConnection", "Changed", "Coded", "Database", "Engine", "Instant", "parse_url", "translated"]
+__all__ = [
+    "AsyncConnection",
+    "Changed",
+    "Coded",
+    "Database",
+    "Engine",
+    "Instant",
+    "parse_url",
+    "revision_of",
+    "translated",
+]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -110,6 +120,13 @@ def parse_url(url: str) -> tuple[Engine, URL]:
             return Engine.POSTGRESQL, parsed.set(drivername="postgresql")
         case _:
             raise SettingsError("VALIDATOR_DATABASE_URL: only sqlite:/// and postgresql:// are understood")
+
+
+def revision_of(url: str) -> str | None:
+    """Revision of the tables; None for an empty database. Raises `StorageUnavailable`."""
+    _, parsed = parse_url(url)
+    with translated():
+        return current(parsed.render_as_string(hide_password=False))
 
 
 @contextmanager

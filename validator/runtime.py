@@ -13,6 +13,7 @@ from typing import Self, TypedDict
 from pydantic import SecretStr
 
 from validator.address import SyntaxRules
+from validator.blacklist.guard import Guard
 from validator.blacklist.service import Blacklist
 from validator.bulk.judging import judge_windows
 from validator.bulk.rows import RowOptions
@@ -103,15 +104,28 @@ def syntax_rules(settings: Settings) -> SyntaxRules:
     return SyntaxRules(apostrophe=settings.allow_apostrophe, symbols=settings.allow_symbols, eai=settings.allow_eai)
 
 
+def guard_of(settings: Settings, reference: Reference) -> Guard:
+    """What keeps a rule from hitting half the world: known providers, their networks, the limits as configured."""
+    networks = [(row["vendor"], row["network"]) for row in reference.table("provider_networks").records()]
+    return Guard(
+        load_providers(reference), networks=networks, widest_v4=settings.widest_v4, widest_v6=settings.widest_v6
+    )
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtime]:
     """Open data, store and resolver; close them in reverse order. Raises any `ValidatorError` of theirs."""
     settings = settings or load_settings()
     reference = load_reference(settings.data_dir)
     async with AsyncExitStack() as stack:
-        database = await Database.open(settings.database_url.get_secret_value())
+        database = await Database.open(
+            settings.database_url.get_secret_value(),
+            migrate=settings.migrate,
+            timeout_s=settings.store_timeout_s,
+            erase_key=settings.erase_key.get_secret_value().encode() or None,
+        )
         stack.push_async_callback(database.aclose)
-        blacklist = await stack.enter_async_context(Blacklist.open(database))
+        blacklist = await stack.enter_async_context(Blacklist.open(database, guard_of(settings, reference)))
         static = parse_static_keys(settings.keys.get_secret_value(), since=datetime.now(UTC))
         keys = await stack.enter_async_context(KeyRing.open(database, static))
         resolver = open_resolver(settings, reference)

@@ -57,6 +57,15 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         SecretStr("sqlite:///validator.db"), description="`sqlite:///FILE` or `postgresql://…` (extra `postgres`)."
     )
+    store_timeout_s: float = Field(5.0, gt=0, le=120, description="Seconds to wait for a connection, lock or answer.")
+    migrate: bool = Field(True, description="Bring the tables up to date at start; else use `validator db upgrade`.")
+    import_max_bytes: int = Field(512 * 1024 * 1024, gt=0, description="Largest body of a blacklist import.")
+    widest_v4: int = Field(20, ge=0, le=32, description="Shortest IPv4 prefix of a blacklist rule without `force`.")
+    widest_v6: int = Field(48, ge=0, le=128, description="Shortest IPv6 prefix of a blacklist rule without `force`.")
+    erase_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the hashes that erased addresses leave; empty: one is kept in the store.",
+    )
     data_dir: Path | None = Field(None, description="Folder of reference tables; empty: the ones that came with it.")
     log_level: LogLevel = Field(LogLevel.INFO, description="Least severe event that is logged.")
     shutdown_delay_s: float = Field(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from validator.address import EmailAddress, parse_address
-from validator.blacklist.entry import Cause, DomainKeys, Entry, Hit, Kind, NewEntry, Rule, parse_rule
+from validator.blacklist.entry import Cause, DomainKeys, Entry, Hit, Kind, NewEntry, Rule
+from validator.blacklist.keys import parse_rule
 from validator.blacklist.service import Blacklist
 
 

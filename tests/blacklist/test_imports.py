@@ -9,9 +9,9 @@ import pytest
 from tests.blacklist.asking import blocked, domain_hits, put
 from tests.blacklist.conftest import Clock
 from validator.blacklist.entry import Cause, Entry, State
-from validator.blacklist.imports import ImportOptions
+from validator.blacklist.import_options import ImportOptions
 from validator.blacklist.service import Blacklist
-from validator.blacklist.store.batches import Batch, Status
+from validator.blacklist.store.batches import Batch, BatchStatus
 from validator.blacklist.store.searching import Filter
 
 ALL = Filter(states=(State.ACTIVE, State.ARCHIVED, State.REMOVED))
@@ -36,7 +36,7 @@ async def everything(blacklist: Blacklist) -> dict[str, Entry]:
 
 async def test_an_import_enters_addresses_domains_and_networks(blacklist: Blacklist) -> None:
     batch = await bring(blacklist, "Jane@Example.com\n*.bad.example\n192.0.2.0/24\nnot an address\n")
-    assert batch.status is Status.DONE
+    assert batch.status is BatchStatus.DONE
     assert batch.counts["added"] == 3
     assert await blocked(blacklist, "jane@example.com")
     assert await domain_hits(blacklist, "x.bad.example")
@@ -65,7 +65,7 @@ async def test_undoing_an_import_restores_exactly_what_was_before(blacklist: Bla
     assert after[over.id].expires is None
     assert after[kept.id].cause is Cause.MANUAL
     await blacklist.imports.undo(batch.id, actor="b")
-    assert (await blacklist.imports.wait(batch.id, timeout_s=30)).status is Status.UNDONE
+    assert (await blacklist.imports.wait(batch.id, timeout_s=30)).status is BatchStatus.UNDONE
     assert await everything(blacklist) == before
     assert not await blocked(blacklist, "fresh@example.com")
 

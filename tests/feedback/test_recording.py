@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from validator.blacklist.entries import Entries
-from validator.blacklist.entry import Cause, NewEntry, State, address_rule
+from validator.blacklist.entry import Cause, NewEntry, State
 from validator.blacklist.guard import Guard
+from validator.blacklist.keys import address_rule
 from validator.blacklist.store.searching import Filter
 from validator.database import Database
 from validator.errors import WebhookRejected

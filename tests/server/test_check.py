@@ -11,7 +11,8 @@ import pytest
 
 from tests.corpora_dir import corpora
 from tests.service import Service, service
-from validator.blacklist.entry import Cause, Kind, NewEntry, Rule, parse_rule
+from validator.blacklist.entry import Cause, Kind, NewEntry, Rule
+from validator.blacklist.keys import parse_rule
 
 
 async def block(running: Service, value: str, kind: Kind, **options: Any) -> None:

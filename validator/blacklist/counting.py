@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from validator.blacklist.entries import Clock, clean_text
-from validator.blacklist.entry import BLOCKING, Hit, State, list_name
+from validator.blacklist.entry import BLOCKING, Hit, State
+from validator.blacklist.keys import list_name
 from validator.blacklist.removal import BULK_TIMEOUT_S
 from validator.blacklist.store.counting import (
     Group,

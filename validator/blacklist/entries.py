@@ -6,18 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from validator.blacklist.entry import (
-    BLOCKING,
-    MAX_NOTE_CHARS,
-    Action,
-    Entry,
-    Event,
-    NewEntry,
-    Rule,
-    State,
-    list_name,
-)
+from validator.blacklist.entry import BLOCKING, MAX_NOTE_CHARS, Action, Entry, Event, NewEntry, Rule, State
 from validator.blacklist.guard import Guard
+from validator.blacklist.keys import list_name
 from validator.blacklist.store import Recorded, record
 from validator.blacklist.store.rows import change
 from validator.blacklist.store.searching import Filter, by_id, by_key, history, page, row_by_id
@@ -69,9 +60,10 @@ class Entries:
         if len(new) > MAX_PAGE:
             raise LimitExceeded(f"at most {MAX_PAGE} entries at once")
         for position, entry in enumerate(new):
-            _check_texts(entry, position)
+            where = f"/{position}" if len(new) > 1 else ""
+            _check_texts(entry, where)
             if not force:
-                self._guard.require(entry.rule, pointer=f"/{position}/value")
+                self._guard.require(entry.rule, pointer=f"{where}/value")
         now = self._clock()
         async with self._database.transaction() as conn:
             return [await record(conn, entry, now=now, actor=actor) for entry in new]
@@ -187,11 +179,11 @@ def write_cursor(identifier: str) -> str:
     return f"c-{identifier}"
 
 
-def _check_texts(entry: NewEntry, position: int) -> None:
-    clean_text(entry.note, f"/{position}/note")
-    clean_text(entry.source, f"/{position}/source")
+def _check_texts(entry: NewEntry, where: str) -> None:
+    clean_text(entry.note, f"{where}/note")
+    clean_text(entry.source, f"{where}/source")
     if list_name(entry.list) != entry.list:
-        complaint = Complaint(f"/{position}/list", "1 to 64 of a-z, 0-9, dash, underscore")
+        complaint = Complaint(f"{where}/list", "1 to 64 of a-z, 0-9, dash, underscore")
         raise RequestRefused("the name of the list cannot be used", [complaint])
 
 

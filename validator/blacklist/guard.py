@@ -7,7 +7,7 @@ the table of provider networks and the public suffix list, so a verdict needs no
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,10 @@ from validator.errors import Complaint, RuleTooWide
 from validator.reference.suffixes import is_public_suffix
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+BIG_RANK = 200
+"""A rule that hits one of so many most used providers is refused."""
+MANY_PROVIDERS = 3
+"""A rule that hits as many known providers of any size is refused."""
 _SHOWN = 20
 
 
@@ -25,6 +29,10 @@ class KnownProvider(Protocol):
     @property
     def vendor(self) -> str:
         """Its name."""
+
+    @property
+    def rank(self) -> int:
+        """1 for the most used."""
 
     @property
     def mail_hosts(self) -> Iterable[str]:
@@ -49,11 +57,13 @@ class Reach:
     """It names a suffix under which strangers register."""
     too_wide: bool
     """A network wider than the limit."""
+    big: bool = False
+    """One of the providers is a big one, or there are many of them."""
 
     @property
     def refused(self) -> bool:
         """Whether it needs `force`."""
-        return bool(self.providers) or self.public_suffix or self.too_wide
+        return self.big or self.public_suffix or self.too_wide
 
     @property
     def sentence(self) -> str:
@@ -84,6 +94,7 @@ class Guard:
         """*networks* are (vendor, CIDR) of mail hosts; *widest_…* the shortest prefix that needs no `force`."""
         known_domains = providers.domains if providers is not None else {}
         self._domains: dict[str, str] = {name: known.vendor for name, known in known_domains.items()}
+        self._big = {known.vendor for known in known_domains.values() if known.rank <= BIG_RANK}
         self._hosts: dict[str, set[str]] = {}
         for known in known_domains.values():
             for host in known.mail_hosts:
@@ -113,7 +124,7 @@ class Guard:
         hit = {self._domains[rule.key]} if rule.key in self._domains else set()
         if rule.below:
             hit |= {vendor for name, vendor in self._domains.items() if name.endswith(f".{rule.key}")}
-        return Reach(tuple(sorted(hit)), is_public_suffix(rule.key), too_wide=False)
+        return self._reach(hit, public_suffix=is_public_suffix(rule.key))
 
     def _host(self, rule: Rule) -> Reach:
         hit: set[str] = set()
@@ -122,14 +133,16 @@ class Guard:
             around = rule.below and host.endswith(f".{rule.key}")
             if inside or around:
                 hit |= vendors
-        return Reach(tuple(sorted(hit)), rule.below and is_public_suffix(rule.key), too_wide=False)
+        return self._reach(hit, public_suffix=rule.below and is_public_suffix(rule.key))
 
     def _network(self, rule: Rule) -> Reach:
         network = ipaddress.ip_network(rule.key)
         hit = {vendor for vendor, known in self._networks if _overlap(known, network)}
-        return Reach(
-            tuple(sorted(hit)), public_suffix=False, too_wide=network.prefixlen < self._widest[network.version]
-        )
+        return self._reach(hit, too_wide=network.prefixlen < self._widest[network.version])
+
+    def _reach(self, hit: Set[str], *, public_suffix: bool = False, too_wide: bool = False) -> Reach:
+        big = len(hit) >= MANY_PROVIDERS or any(vendor in self._big for vendor in hit)
+        return Reach(tuple(sorted(hit)), public_suffix, too_wide, big)
 
 
 def _overlap(one: Network, other: Network) -> bool:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import queue
 import secrets
 import socket
 import threading
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from validator.blacklist.entries import Clock, read_cursor, write_cursor
-from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind
 from validator.blacklist.guard import Guard
+from validator.blacklist.import_options import ImportOptions, LineFault, Rehearsal
 from validator.blacklist.importing import Classify, Defaults
 from validator.blacklist.store.batches import (
     Batch,
+    BatchStatus,
     Operation,
-    Status,
     batch_by_id,
     batches,
     claim_abandoned,
@@ -45,75 +45,6 @@ RECLAIM_S: Final = 5.0
 """How often imports are looked for whose process is gone."""
 PIECE_BYTES: Final = 1_048_576
 """Bytes of a body that are stored as one row before they are compressed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How a file is to be entered."""
-
-    list: str = DEFAULT_LIST
-    """Named list, for lines that name none."""
-    cause: Cause | None = None
-    """Overrules whatever the file says, when given."""
-    kind: Kind | None = None
-    """What values are; None: told apart."""
-    expires: datetime | None = None
-    """When entries stop blocking, for lines that do not say."""
-    note: str = ""
-    """For people, for lines that have none."""
-    revive: bool = False
-    """Entries that were removed block again."""
-    replace: bool = False
-    """Cause and expiry of the file replace those of entries that are there."""
-    force: bool = False
-    """Also rules that would hit half the world."""
-    judge: bool = True
-    """Leave out failures that do not speak against their address, as far as a judge of texts is there."""
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready, as stored with the import."""
-        return {
-            "list": self.list,
-            "cause": self.cause,
-            "kind": self.kind,
-            "expires": None if self.expires is None else self.expires.isoformat(),
-            "note": self.note,
-            "revive": self.revive,
-            "replace": self.replace,
-            "force": self.force,
-            "judge": self.judge,
-        }
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> ImportOptions:
-        """What `document` gave."""
-        values = dict(document)
-        values["cause"] = values["cause"] and Cause(values["cause"])
-        values["kind"] = values["kind"] and Kind(values["kind"])
-        values["expires"] = values["expires"] and datetime.fromisoformat(values["expires"])
-        return cls(**values)
-
-
-@dataclass(frozen=True, slots=True)
-class LineFault:
-    """A line of an import that made no entry."""
-
-    line: int
-    """From 1."""
-    code: str
-    """Machine-readable."""
-    detail: str
-    """A sentence for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What an import would do."""
-
-    counts: Counts
-    """What it would come to."""
-    faults: tuple[LineFault, ...]
-    """The first lines that would make no entry."""
 
 
 class Imports:
@@ -164,7 +95,7 @@ class Imports:
             identifier = await create(
                 conn,
                 Operation.IMPORT,
-                Status.RECEIVING,
+                BatchStatus.RECEIVING,
                 name=name,
                 actor=actor,
                 options=options.document(),
@@ -176,10 +107,12 @@ class Imports:
         except BaseException:
             with contextlib.suppress(StorageUnavailable):
                 async with self._database.transaction() as conn:
-                    await finish(conn, identifier, Status.FAILED, now=self._clock(), error="its body did not arrive")
+                    await finish(
+                        conn, identifier, BatchStatus.FAILED, now=self._clock(), error="its body did not arrive"
+                    )
             raise
         async with self._database.transaction() as conn:
-            await set_batch(conn, identifier, status=Status.RUNNING, bytes_total=size, heartbeat=self._clock())
+            await set_batch(conn, identifier, status=BatchStatus.RUNNING, bytes_total=size, heartbeat=self._clock())
         batch = await self.get(identifier)
         self._begin(batch)
         return batch
@@ -245,6 +178,25 @@ class Imports:
 
         return await asyncio.to_thread(work)
 
+    async def rehearse_stream(self, body: AsyncIterator[bytes], options: ImportOptions) -> Rehearsal:
+        """The same for a body that is still arriving; it is neither stored nor held."""
+        pipe: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
+        rehearsal = asyncio.ensure_future(self.rehearse(iter(pipe.get, None), options))
+
+        async def put(piece: bytes | None) -> None:
+            while not rehearsal.done():
+                with contextlib.suppress(queue.Full):
+                    pipe.put_nowait(piece)
+                    return
+                await asyncio.sleep(0.005)
+
+        try:
+            async for piece in body:
+                await put(piece)
+        finally:
+            await put(None)
+        return await rehearsal
+
     async def run_file(
         self,
         chunks: Iterable[bytes],
@@ -267,7 +219,7 @@ class Imports:
                 identifier = await create(
                     conn,
                     Operation.IMPORT,
-                    Status.RUNNING,
+                    BatchStatus.RUNNING,
                     name=name,
                     actor=actor,
                     options=options.document(),
@@ -279,7 +231,7 @@ class Imports:
             else:
                 identifier = going_on
                 old = await batch_by_id(conn, identifier, lock=True)
-                if old.operation is not Operation.IMPORT or old.status is not Status.RUNNING:
+                if old.operation is not Operation.IMPORT or old.status is not BatchStatus.RUNNING:
                     raise Conflict("only an import that was interrupted can be continued")
                 if old.digest != digest:
                     raise Conflict("this is not the file that the import began with")
@@ -294,13 +246,13 @@ class Imports:
         """
         async with self._database.transaction() as conn:
             batch = await batch_by_id(conn, identifier, lock=True)
-            if batch.status is Status.UNDONE:
+            if batch.status is BatchStatus.UNDONE:
                 return batch
-            mine = identifier in self._tasks and batch.status is Status.UNDOING
-            if batch.status is Status.RECEIVING and not is_abandoned(batch, self._clock()):
+            mine = identifier in self._tasks and batch.status is BatchStatus.UNDOING
+            if batch.status is BatchStatus.RECEIVING and not is_abandoned(batch, self._clock()):
                 raise Conflict("the body of this import is still arriving")
             if not mine:
-                values = {"status": Status.UNDOING, "owner": self._owner, "heartbeat": self._clock()}
+                values = {"status": BatchStatus.UNDOING, "owner": self._owner, "heartbeat": self._clock()}
                 await set_batch(conn, identifier, **values, undone_by=actor)
         batch = await self.get(identifier)
         if not mine:
@@ -319,7 +271,7 @@ class Imports:
             await asyncio.wait({before})
         with contextlib.suppress(StorageUnavailable):  # the keeper finds it again when the store is back
             async with self._one_at_a_time:
-                if batch.status is Status.UNDOING:
+                if batch.status is BatchStatus.UNDOING:
                     await self._undo(batch)
                 else:
                     await self._enter(batch, None, _ignore)
@@ -338,7 +290,7 @@ class Imports:
         if await self._in_thread(batch, work):
             async with self._database.transaction() as conn:
                 if (await batch_by_id(conn, batch.id, lock=True)).owner == self._owner:
-                    await finish(conn, batch.id, Status.DONE, now=self._clock())
+                    await finish(conn, batch.id, BatchStatus.DONE, now=self._clock())
         await self._database.committed(frozenset({Changed.RULES}))
 
     async def _undo(self, batch: Batch) -> None:
@@ -350,7 +302,9 @@ class Imports:
 
         if await self._in_thread(batch, work):
             async with self._database.transaction() as conn:
-                await finish(conn, batch.id, Status.UNDONE, now=batch.finished or self._clock(), undone=self._clock())
+                await finish(
+                    conn, batch.id, BatchStatus.UNDONE, now=batch.finished or self._clock(), undone=self._clock()
+                )
         await self._database.committed(frozenset({Changed.RULES}))
 
     async def _in_thread(self, batch: Batch, work: Callable[[], object]) -> bool:
@@ -376,7 +330,7 @@ class Imports:
                 raise failure
             case _:
                 async with self._database.transaction() as conn:
-                    await finish(conn, batch.id, Status.FAILED, now=self._clock(), error=type(failure).__name__)
+                    await finish(conn, batch.id, BatchStatus.FAILED, now=self._clock(), error=type(failure).__name__)
                 raise failure
 
     async def _job(self, batch: int, actor: str, options: ImportOptions) -> Job:

@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
 from validator.address import EmailAddress
-from validator.blacklist.entry import (
-    DEFAULT_LIST,
-    WISHES,
-    DomainKeys,
-    Hit,
-    Kind,
-    address_key,
-    erased_key,
-    rule_keys,
-)
+from validator.blacklist.entry import DEFAULT_LIST, WISHES, DomainKeys, Hit, Kind
+from validator.blacklist.keys import address_key, erased_key, rule_keys
 from validator.blacklist.store.hot import NO_RULES_YET, Found, HotLookup, Override, Pair, Rules, hit_of
 from validator.blacklist.store.tables import KindCode
-from validator.database import Changed, Database, microseconds
+from validator.database import Changed, Database
 from validator.errors import StorageUnavailable
 
 POLL_S: Final = 0.25
@@ -90,25 +82,28 @@ class Matcher:
     async def addresses(self, addresses: Sequence[EmailAddress], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
         """Entries that match each address, same length and order; one query however many there are."""
         secret = self._rules.secret
-        if len(addresses) == 1 and secret is None:  # what a single check comes to
-            pair = (_ADDRESS, address_key(addresses[0]))
-            if not await self._lookup.find((pair,)):
-                return [()]
-        keys = [address_key(address) for address in addresses]
-        pairs: list[Pair] = [(_ADDRESS, key) for key in dict.fromkeys(keys)]
         hashes: dict[str, str] = {}
-        if secret is not None:
-            hashes = {erased_key(key, secret): key for _, key in pairs}
-            pairs += [(_ADDRESS, key) for key in hashes]
-        found = await self._lookup.find(pairs) if pairs else []
+        if len(addresses) == 1 and secret is None:  # what a single check comes to
+            keys = [address_key(addresses[0])]
+            found = await self._lookup.find(((_ADDRESS, keys[0]),))
+        else:
+            keys = [address_key(address) for address in addresses]
+            pairs: list[Pair] = [(_ADDRESS, key) for key in dict.fromkeys(keys)]
+            if secret is not None:
+                hashes = {erased_key(key, secret): key for _, key in pairs}
+                pairs += [(_ADDRESS, key) for key in hashes]
+            found = await self._lookup.find(pairs) if pairs else []
         if not found:
             return [()] * len(keys)
-        by_key = self._blocking(found, lists)
-        for hashed in by_key.keys() & hashes.keys():
-            by_key.setdefault(hashes[hashed], []).extend(by_key[hashed])
-        asked = [(pair, (_DOMAIN, pair[1].partition("@")[2])) for pair in pairs if pair[1] in by_key]
-        allowed = await self._allowed(name for names in asked for name in names)
-        hits = {key: _judged(by_key[key], allowed, (_ADDRESS, key), domain) for (_, key), domain in asked}
+        by_key: dict[str, list[Found]] = {}
+        for row in self._blocking(found, lists):
+            by_key.setdefault(hashes.get(row.key, row.key), []).append(row)
+        if not self._rules.allowing:
+            hits = {key: _hits(rows) for key, rows in by_key.items()}
+        else:
+            asked = [((_ADDRESS, key), (_DOMAIN, key.partition("@")[2])) for key in by_key]
+            allowed = await self._allowed(name for names in asked for name in names)
+            hits = {mine[1]: _judged(by_key[mine[1]], allowed, mine, domain) for mine, domain in asked}
         return [hits.get(key, ()) for key in keys]
 
     async def domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
@@ -124,14 +119,16 @@ class Matcher:
         found = await self._lookup.find(pairs) if pairs else []
         if not found:
             return [()] * len(wanted)
-        by_key = self._blocking(found, lists, by_kind=True)
+        by_key: dict[Pair, list[Found]] = {}
+        for row in self._blocking(found, lists):
+            by_key.setdefault((row.kind, row.key), []).append(row)
         allowed = await self._allowed((_DOMAIN, keys.domain) for keys in domains)
         answer = []
         for keys, asked in zip(domains, wanted, strict=True):
             rows = [
                 row
                 for (kind, key), only_below in asked.items()
-                for row in by_key.get(f"{int(KindCode[kind.name])}:{key}", ())
+                for row in by_key.get((int(KindCode[kind.name]), key), ())
                 if row.below or not only_below
             ]
             answer.append(_judged(rows, allowed, (_DOMAIN, keys.domain)))
@@ -150,31 +147,36 @@ class Matcher:
             for hit in hits
         )
 
-    def _blocking(
-        self, found: Iterable[Found], lists: Collection[str], *, by_kind: bool = False
-    ) -> dict[str, list[Found]]:
-        now = microseconds(datetime.now(UTC))
-        rows: dict[str, list[Found]] = {}
+    @staticmethod
+    def _blocking(found: Iterable[Found], lists: Collection[str]) -> Iterator[Found]:
+        """Rows that have not expired, on lists that were asked for."""
+        now = time.time_ns() // 1_000
         for row in found:
             if (row.expires is None or row.expires > now) and (row.list == DEFAULT_LIST or row.list in lists):
-                rows.setdefault(f"{row.kind}:{row.key}" if by_kind else row.key, []).append(row)
-        return rows
+                yield row
 
     async def _allowed(self, names: Iterable[Pair]) -> dict[Pair, Override]:
         if not self._rules.allowing:
             return {}
-        now = microseconds(datetime.now(UTC))
+        now = time.time_ns() // 1_000
         rows = await self._lookup.overrides(list(dict.fromkeys(names)))
         return {(row.kind, row.key): row for row in rows if row.expires is None or row.expires > now}
 
 
-def _judged(rows: Iterable[Found], allowed: dict[Pair, Override], *names: Pair) -> tuple[Hit, ...]:
+def _hits(rows: list[Found]) -> tuple[Hit, ...]:
+    if len(rows) == 1:
+        return (hit_of(rows[0]),)
+    return tuple(hit_of(row) for row in sorted(rows, key=lambda row: row.id))
+
+
+def _judged(rows: list[Found], allowed: Mapping[Pair, Override], *names: Pair) -> tuple[Hit, ...]:
+    """Rows as hits, decisive ones first."""
+    hits = _hits(rows)
     rules = [allowed[name] for name in names if name in allowed]
-    hits = []
-    for row in rows:
-        hit = hit_of(row)
-        hits.append(replace(hit, overridden=True) if any(_overrides(rule, hit) for rule in rules) else hit)
-    return tuple(sorted(hits, key=lambda hit: (hit.overridden, int(hit.entry_id))))
+    if not rules:
+        return hits
+    marked = (replace(hit, overridden=True) if any(_overrides(rule, hit) for rule in rules) else hit for hit in hits)
+    return tuple(sorted(marked, key=lambda hit: hit.overridden))
 
 
 def _overrides(rule: Override, hit: Hit) -> bool:

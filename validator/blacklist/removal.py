@@ -8,7 +8,7 @@ from typing import Any
 
 from validator.blacklist.entries import Clock, clean_text
 from validator.blacklist.entry import BLOCKING, Entry
-from validator.blacklist.store.batches import Batch, Operation, Status, batch_by_id, create, finish, remove_found
+from validator.blacklist.store.batches import Batch, BatchStatus, Operation, batch_by_id, create, finish, remove_found
 from validator.blacklist.store.searching import Filter, count, page
 from validator.database import Database
 from validator.errors import Conflict, RequestRefused
@@ -54,7 +54,7 @@ class Removal:
             identifier = await create(
                 conn,
                 Operation.REMOVAL,
-                Status.RUNNING,
+                BatchStatus.RUNNING,
                 name="bulk removal",
                 actor=actor,
                 options=filter_document(wanted),
@@ -65,7 +65,7 @@ class Removal:
             number = await remove_found(conn, wanted, identifier, why=reason, now=now, actor=actor)
             if expected is not None and number != expected:
                 raise Conflict(f"the filter finds {number} entries now, not {expected}")
-            await finish(conn, identifier, Status.DONE, now=now, counts={"removed": number})
+            await finish(conn, identifier, BatchStatus.DONE, now=now, counts={"removed": number})
             return await batch_by_id(conn, identifier)
 
 

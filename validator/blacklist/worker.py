@@ -10,9 +10,10 @@ from typing import Final
 
 import orjson
 
-from validator.blacklist.entry import Cause, Kind, State, erased_key
+from validator.blacklist.entry import Cause, Kind, State
 from validator.blacklist.guard import Guard
 from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Reader, Row
+from validator.blacklist.keys import erased_key
 from validator.blacklist.store.loading import (
     BLOCK_ROWS,
     Block,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,6 +53,10 @@ class BlacklistReader(Protocol):
 
     async def overridden(self, address: EmailAddress, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         """*hits* of a domain, marked where the allow-list has this very address; free when there are none."""
+        ...
+
+    def note_blocked(self, hits: Iterable[Hit]) -> None:
+        """Remember that these entries made a check say no; costs nothing here."""
         ...
 
 

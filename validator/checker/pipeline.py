@@ -40,6 +40,9 @@ from validator.reference.providers import Provider, Providers
 from validator.sanitize import DomainEvidence, Sanitized, Sanitizer
 from validator.verdict import Change, Explanation, Outcome, Reason, Status, Verdict
 
+BLACKLIST_REASONS = frozenset({Reason.BLACKLISTED, Reason.MX_RECORD_BLACKLISTED, Reason.MX_IP_BLACKLISTED})
+"""Reasons that come from an entry of the list."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
@@ -265,6 +268,8 @@ class CheckPipeline:
             hits=hits,
         )
         reason = first_failed(outcomes)
+        if reason in BLACKLIST_REASONS:
+            self._blacklist.note_blocked(hits)
         provider = facts.provider
         return _counted(
             Verdict(

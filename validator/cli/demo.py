@@ -58,7 +58,8 @@ def demo_command() -> None:
 
 
 async def _judge(settings: Settings) -> list[Verdict]:
-    from validator.blacklist.entry import Cause, Kind, NewEntry, Rule, RuleFault, parse_rule
+    from validator.blacklist.entry import Cause, Kind, NewEntry, Rule, RuleFault
+    from validator.blacklist.keys import parse_rule
     from validator.runtime import open_runtime
 
     rules = [

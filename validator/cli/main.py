@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from validator import __version__
-from validator.cli import check, data, demo, keys, openapi, ping, serve, settings
+from validator.cli import blacklist, blacklist_files, check, data, database, demo, keys, openapi, ping, serve, settings
 from validator.cli.exits import Exit, exit_of
 from validator.errors import ValidatorError
 
@@ -44,6 +44,9 @@ app.command("demo")(demo.demo_command)
 app.command("settings")(settings.settings_command)
 app.command("openapi")(openapi.openapi_command)
 app.add_typer(data.app, name="data")
+blacklist_files.register(blacklist.app)
+app.add_typer(blacklist.app, name="blacklist")
+app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 
 

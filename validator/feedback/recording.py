@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from validator.blacklist.entry import BLOCKING, Action, Entry, Kind, NewEntry, Rule, RuleFault, address_rule, outweighs
+from validator.blacklist.entry import BLOCKING, Action, Entry, Kind, NewEntry, Rule, RuleFault, outweighs
+from validator.blacklist.keys import address_rule
 from validator.blacklist.store import find_entry, lift_entry, record
 from validator.blacklist.store.rows import change
 from validator.blacklist.store.searching import row_by_id

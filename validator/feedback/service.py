@@ -13,7 +13,8 @@ from typing import Any, Self
 import orjson
 
 from validator import metrics
-from validator.blacklist.entry import Cause, RuleFault, address_rule
+from validator.blacklist.entry import Cause, RuleFault
+from validator.blacklist.keys import address_rule
 from validator.database import Database
 from validator.errors import StorageUnavailable, WebhookRejected
 from validator.feedback.classify import Classifier

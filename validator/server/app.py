@@ -11,7 +11,19 @@ from aiohttp import web
 
 from validator import metrics
 from validator.runtime import Runtime
-from validator.server import batch, check, classify, docs, events, policy, probes
+from validator.server import (
+    allowlist,
+    batch,
+    blacklist,
+    blacklist_whole,
+    check,
+    classify,
+    docs,
+    events,
+    imports,
+    policy,
+    probes,
+)
 from validator.server.app_keys import AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.auth import Authenticator, KeyAuthenticator
 from validator.server.limits import RateLimits
@@ -23,6 +35,10 @@ from validator.server.routes import Route
 ROUTES: tuple[Route, ...] = (
     *check.ROUTES,
     *batch.ROUTES,
+    *imports.ROUTES,
+    *blacklist_whole.ROUTES,
+    *blacklist.ROUTES,
+    *allowlist.ROUTES,
     *classify.ROUTES,
     *events.ROUTES,
     *policy.ROUTES,

@@ -12,19 +12,9 @@ from typing import Final, NamedTuple, TypeVar
 
 import orjson
 
-from validator.blacklist.entry import (
-    DEFAULT_LIST,
-    MAX_NOTE_CHARS,
-    Cause,
-    Kind,
-    Rule,
-    RuleFault,
-    State,
-    address_rule,
-    list_name,
-    parse_rule,
-)
+from validator.blacklist.entry import DEFAULT_LIST, MAX_NOTE_CHARS, Cause, Kind, Rule, RuleFault, State
 from validator.blacklist.importing.columns import Column, armed, cause_of, column_of, date_of, delimiter_of, recognise
+from validator.blacklist.keys import address_rule, list_name, parse_rule
 
 MAX_RECORD_LINES: Final = 50
 """A quoted cell that runs over more lines was never closed: a fault of its first line."""

@@ -30,7 +30,7 @@ class Operation(StrEnum):
     """Removed what a filter found."""
 
 
-class Status(StrEnum):
+class BatchStatus(StrEnum):
     """How far a batch is."""
 
     RECEIVING = "receiving"
@@ -59,7 +59,7 @@ class Batch:
     """File name, or what was asked for; for people."""
     actor: str
     """Who started it."""
-    status: Status
+    status: BatchStatus
     """How far it is."""
     options: Mapping[str, Any]
     """What was asked for."""
@@ -92,7 +92,7 @@ class Batch:
 async def create(
     conn: AsyncConnection,
     operation: Operation,
-    status: Status,
+    status: BatchStatus,
     *,
     name: str,
     actor: str,
@@ -143,7 +143,9 @@ async def set_batch(conn: AsyncConnection, identifier: str, **values: object) ->
     await conn.execute(update(BATCHES).where(BATCHES.c.id == int(identifier)).values(**values))
 
 
-async def finish(conn: AsyncConnection, identifier: str, status: Status, *, now: datetime, **values: object) -> None:
+async def finish(
+    conn: AsyncConnection, identifier: str, status: BatchStatus, *, now: datetime, **values: object
+) -> None:
     """Close a batch and drop its stored body."""
     await set_batch(conn, identifier, status=status, finished=now, owner=None, **values)
     await conn.execute(delete(CHUNKS).where(CHUNKS.c.batch_id == int(identifier)))
@@ -159,16 +161,16 @@ async def claim_abandoned(conn: AsyncConnection, *, owner: str, now: datetime) -
 
     What was still being received was never acknowledged and is given up.
     """
-    silent = and_(BATCHES.c.status.in_([Status.RECEIVING, Status.RUNNING, Status.UNDOING]), _silent(now))
+    silent = and_(BATCHES.c.status.in_([BatchStatus.RECEIVING, BatchStatus.RUNNING, BatchStatus.UNDOING]), _silent(now))
     stored = select(CHUNKS.c.batch_id).where(CHUNKS.c.batch_id == BATCHES.c.id).exists()
     query = select(BATCHES, stored.label("stored")).where(silent).order_by(BATCHES.c.id)
     if conn.dialect.name == "postgresql":
         query = query.with_for_update(of=BATCHES, skip_locked=True)
     claimed = []
     for row in (await conn.execute(query)).all():
-        if row.status == Status.RECEIVING:
-            await finish(conn, str(row.id), Status.FAILED, now=now, error="its body did not arrive")
-        elif row.status == Status.UNDOING or row.stored:
+        if row.status == BatchStatus.RECEIVING:
+            await finish(conn, str(row.id), BatchStatus.FAILED, now=now, error="its body did not arrive")
+        elif row.status == BatchStatus.UNDOING or row.stored:
             await set_batch(conn, str(row.id), owner=owner, heartbeat=now)
             claimed.append(_batch(row))
     return claimed
@@ -180,7 +182,7 @@ def _silent(now: datetime) -> Any:
 
 def is_abandoned(batch: Batch, now: datetime) -> bool:
     """Whether nobody works on it although it is not finished."""
-    working = batch.status in {Status.RECEIVING, Status.RUNNING, Status.UNDOING}
+    working = batch.status in {BatchStatus.RECEIVING, BatchStatus.RUNNING, BatchStatus.UNDOING}
     return working and (batch.heartbeat is None or batch.heartbeat < now - timedelta(seconds=LEASE_S))
 
 
@@ -231,7 +233,7 @@ def _batch(row: Row[Any]) -> Batch:
         operation=Operation(row.operation),
         name=row.name,
         actor=row.actor,
-        status=Status(row.status),
+        status=BatchStatus(row.status),
         options=row.options,
         counts=row.counts,
         created=row.created,

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from validator.blacklist.entry import Action, Kind, erased_key
+from validator.blacklist.entry import Action, Kind
+from validator.blacklist.keys import erased_key
 from validator.blacklist.store.rows import entries, erasure_secret, history_row, rules_changed
 from validator.blacklist.store.tables import ALLOWED, ENTRIES, HISTORY, META
 from validator.database import AsyncConnection

@@ -20,8 +20,8 @@ from validator.blacklist.entry import (
     RuleFault,
     State,
     outweighs,
-    parse_rule,
 )
+from validator.blacklist.keys import parse_rule
 from validator.blacklist.store.rows import (
     change,
     ensure_list,

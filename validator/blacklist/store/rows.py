@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-from validator.blacklist.entry import Action, Entry, Event, Kind, erased_key
+from validator.blacklist.entry import Action, Entry, Event, Kind
+from validator.blacklist.keys import erased_key
 from validator.blacklist.store.tables import BATCHES, BLOCKS, ENTRIES, HISTORY, LISTS, META, WIDTHS
 from validator.database import AsyncConnection, Changed, Database
 from validator.errors import NotFound, RequestRefused

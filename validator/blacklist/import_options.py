@@ -1,0 +1,80 @@
+"""What an import is asked to do, and what it says of lines that made no entry. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind
+from validator.blacklist.store.loading import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a file is to be entered."""
+
+    list: str = DEFAULT_LIST
+    """Named list, for lines that name none."""
+    cause: Cause | None = None
+    """Overrules whatever the file says, when given."""
+    kind: Kind | None = None
+    """What values are; None: told apart."""
+    expires: datetime | None = None
+    """When entries stop blocking, for lines that do not say."""
+    note: str = ""
+    """For people, for lines that have none."""
+    revive: bool = False
+    """Entries that were removed block again."""
+    replace: bool = False
+    """Cause and expiry of the file replace those of entries that are there."""
+    force: bool = False
+    """Also rules that would hit half the world."""
+    judge: bool = True
+    """Leave out failures that do not speak against their address, as far as a judge of texts is there."""
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready, as stored with the import."""
+        return {
+            "list": self.list,
+            "cause": self.cause,
+            "kind": self.kind,
+            "expires": None if self.expires is None else self.expires.isoformat(),
+            "note": self.note,
+            "revive": self.revive,
+            "replace": self.replace,
+            "force": self.force,
+            "judge": self.judge,
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> ImportOptions:
+        """What `document` gave."""
+        values = dict(document)
+        values["cause"] = values["cause"] and Cause(values["cause"])
+        values["kind"] = values["kind"] and Kind(values["kind"])
+        values["expires"] = values["expires"] and datetime.fromisoformat(values["expires"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """A line of an import that made no entry."""
+
+    line: int
+    """From 1."""
+    code: str
+    """Machine-readable."""
+    detail: str
+    """A sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an import would do."""
+
+    counts: Counts
+    """What it would come to."""
+    faults: tuple[LineFault, ...]
+    """The first lines that would make no entry."""

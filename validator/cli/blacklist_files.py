@@ -1,0 +1,207 @@
+"""`validator blacklist import|export|undo`: files in and out."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from validator.blacklist.entry import Cause, Kind, State
+from validator.cli.blacklist import Force, ListOption, SettingsFile, actor, on_list
+from validator.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from validator.blacklist.import_options import ImportOptions, LineFault
+    from validator.blacklist.service import Blacklist
+    from validator.blacklist.store.batches import Batch
+    from validator.blacklist.store.loading import Counts
+
+_SHOWN_FAULTS = 20
+
+
+def import_command(
+    file: Annotated[Path, typer.Argument(help="txt, CSV with a header, or NDJSON; - reads standard input.")],
+    name: ListOption = "default",
+    cause: Annotated[Cause | None, typer.Option(help="Overrules whatever the file says.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="What values are; told apart when missing.")] = None,
+    note: Annotated[str, typer.Option(help="For people, for lines that have none.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    revive: Annotated[bool, typer.Option("--revive", help="Entries that were removed block again.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Cause and expiry of the file replace the old.")] = False,
+    force: Force = False,
+    going_on: Annotated[str | None, typer.Option("--continue", help="Number of the import to go on with.")] = None,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Enter FILE; the whole import can be undone. Exit code 1 when some lines made no entry."""
+    from validator.blacklist.import_options import ImportOptions
+    from validator.blacklist.imports import file_chunks
+
+    standard_input = str(file) == "-"
+    if not standard_input and not file.is_file():
+        raise typer.BadParameter(f"no file {file}")
+    options = ImportOptions(list=name, cause=cause, kind=kind, note=note, revive=revive, replace=replace, force=force)
+    chunks: Iterable[bytes] = _standard_input() if standard_input else file_chunks(file)
+    size = None if standard_input else file.stat().st_size
+    with _Bar(size) as bar:
+        if dry_run:
+            rehearsal = on_list(settings_file, lambda blacklist: blacklist.imports.rehearse(chunks, options))
+            counts, faults, headline = rehearsal.counts, list(rehearsal.faults), "would be"
+        else:
+            digest = None if standard_input else _digest(file)
+            batch, faults = on_list(
+                settings_file,
+                _importing(chunks, options, file.name, size, digest, going_on, bar.advance),
+            )
+            from validator.blacklist.store.loading import Counts as _Counts
+
+            counts, headline = _Counts(**batch.counts), f"import {batch.id} is {batch.status}"
+    _report(headline, counts, bar.seconds)
+    for fault in faults[:_SHOWN_FAULTS]:
+        typer.echo(f"line {fault.line}: {fault.code}: {fault.detail}", err=True)
+    if counts.faults > _SHOWN_FAULTS:
+        typer.echo(f"… and {counts.faults - _SHOWN_FAULTS} more", err=True)
+    raise typer.Exit(Exit.SOME_NOT if counts.faults else Exit.ALL_VALID)
+
+
+def _importing(
+    chunks: Iterable[bytes],
+    options: ImportOptions,
+    name: str,
+    size: int | None,
+    digest: str | None,
+    going_on: str | None,
+    progress: Callable[[Counts, int], None],
+) -> Callable[[Blacklist], Awaitable[tuple[Batch, list[LineFault]]]]:
+    async def run(blacklist: Blacklist) -> tuple[Batch, list[LineFault]]:
+        batch = await blacklist.imports.run_file(
+            chunks,
+            options,
+            name=name,
+            actor=actor(),
+            size=size,
+            digest=digest,
+            going_on=going_on,
+            progress=progress,
+        )
+        faults, _ = await blacklist.imports.faults(batch.id, limit=_SHOWN_FAULTS)
+        return batch, list(faults)
+
+    return run
+
+
+def _standard_input() -> Iterator[bytes]:
+    while chunk := sys.stdin.buffer.read(262_144):
+        yield chunk
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+class _Bar:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, size: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.fields[lines]} lines, {task.fields[rate]}/s"),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("import", total=size, lines="0", rate="0")
+        self._started = time.perf_counter()
+        self.seconds = 0.0
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def advance(self, counts: Counts, read: int) -> None:
+        self.seconds = time.perf_counter() - self._started
+        rate = counts.lines / self.seconds if self.seconds else 0
+        self._progress.update(self._task, completed=read, lines=f"{counts.lines:,}", rate=f"{rate:,.0f}")
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def _report(headline: str, counts: Counts, seconds: float) -> None:
+    words = {
+        "added": "new",
+        "changed": "changed",
+        "found_again": "archived and found again",
+        "revived": "removed and revived",
+        "unchanged": "there already",
+        "kept_removed": "removed earlier, stay removed",
+        "duplicates": "twice in the file",
+        "left_out": "left out: not the recipient's fault",
+        "faults": "lines that made no entry",
+    }
+    rate = f", {counts.lines / seconds:,.0f} lines/s" if seconds else ""
+    typer.echo(f"{headline}: {counts.lines:,} lines{rate}")
+    for field, word in words.items():
+        number = getattr(counts, field)
+        if number:
+            typer.echo(f"  {number:>10,}  {word}")
+
+
+def export_command(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else standard output.")] = None,
+    fields: Annotated[str, typer.Option(help="Fields, separated by comma, or all; addresses only when empty.")] = "",
+    form: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
+    state: Annotated[list[State] | None, typer.Option(help="Only this state; active when none is named.")] = None,
+    name: Annotated[list[str] | None, typer.Option("--list", help="Only this list.")] = None,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Write the list out; CSV cells are safe to open in a spreadsheet."""
+    from validator.blacklist.exporting import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
+    from validator.blacklist.store.searching import Filter
+
+    if form not in set(ExportFormat):
+        raise typer.BadParameter("csv or ndjson")
+    asked = tuple(part.strip() for part in fields.split(",") if part.strip())
+    chosen = ALL_FIELDS if "all" in asked else asked or ADDRESS_ONLY
+    if not set(chosen) <= {*ALL_FIELDS, *ADDRESS_ONLY}:
+        raise typer.BadParameter("fields are: " + ", ".join(ALL_FIELDS))
+    wanted = Filter(states=state or (State.ACTIVE,), lists=name or ())
+
+    async def write(blacklist: Blacklist) -> None:
+        with output.open("wb") if output is not None else sys.stdout.buffer as target:
+            async for piece in blacklist.exporting.export(wanted, form=ExportFormat(form), fields=chosen):
+                target.write(piece)
+            target.flush()
+
+    on_list(settings_file, write)
+
+
+def undo_command(
+    identifier: Annotated[str, typer.Argument(help="Number of the import or bulk removal.")],
+    settings_file: SettingsFile = None,
+) -> None:
+    """Undo an import or bulk removal: restores exactly what was before."""
+
+    async def undo(blacklist: Blacklist) -> Batch:
+        batch = await blacklist.imports.undo(identifier, actor=actor())
+        return await blacklist.imports.wait(batch.id, timeout_s=86_400)
+
+    batch = on_list(settings_file, undo)
+    typer.echo(f"{batch.operation} {batch.id} is {batch.status}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `validator blacklist`."""
+    app.command("import")(import_command)
+    app.command("export")(export_command)
+    app.command("undo")(undo_command)

@@ -1,0 +1,219 @@
+"""`/blacklist` as a whole: bulk removal and undo, counts, named lists, export, erasure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import BeforeValidator, Field
+
+from validator.blacklist.entry import BLOCKING, RuleFault
+from validator.blacklist.exporting import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
+from validator.blacklist.keys import address_rule
+from validator.blacklist.store.counting import ListInfo
+from validator.errors import Complaint, RequestRefused
+from validator.server.blacklist import actor_of, blacklist_of, wanted_of
+from validator.server.blacklist_models import (
+    EraseRequest,
+    EraseResponse,
+    FilterModel,
+    ListModel,
+    ListRequest,
+    ListsResponse,
+    RemoveRequest,
+    RemoveResponse,
+    StatsQuery,
+    StatsResponse,
+    UndoRequest,
+    entry_document,
+    split,
+)
+from validator.server.bodies import json_response, read_model, read_query
+from validator.server.import_models import ImportModel, import_document
+from validator.server.routes import Answer, Media, Param, ParamPlace, Route, Scope
+
+MAX_BODY_BYTES = 16 * 1024
+MAX_ERASE_BODY_BYTES = 512 * 1024
+UNDO_WAIT_S = 5.0
+"""How long an undo is waited for before the answer is 202."""
+
+CSV_TYPE = "text/csv"
+NDJSON_TYPE = "application/x-ndjson"
+
+ExportField = Literal[
+    "email", "kind", "value", "below", "list", "cause", "state", "source", "note", "actor", "created", "last_event",
+    "expires", "all",
+]  # fmt: skip
+
+
+Fields = Annotated[
+    list[ExportField],
+    BeforeValidator(split),
+    Field(description="Fields in this order, or `all`; addresses only when none is named."),
+]
+
+
+class ExportQuery(FilterModel):
+    """A filter, and what to write."""
+
+    fields: Fields = Field(default_factory=list)
+    format: ExportFormat | None = Field(None, description="csv or ndjson; else by `Accept`.")
+
+
+async def post_remove(request: web.Request) -> web.StreamResponse:
+    """Remove what a filter finds, or show what that would be."""
+    asked = await read_model(request, RemoveRequest, MAX_BODY_BYTES)
+    wanted = wanted_of(asked.filter, pointer="/filter/domain")
+    removal = blacklist_of(request).removal
+    if asked.dry_run:
+        preview = await removal.preview(wanted)
+        sample = [entry_document(entry, datetime.now(UTC)) for entry in preview.sample]
+        return json_response({"number": preview.number, "undo": None, "sample": sample})
+    batch = await removal.remove(wanted, why=asked.why, actor=actor_of(request), expected=asked.expected)
+    return json_response({"number": batch.counts["removed"], "undo": batch.id, "sample": []})
+
+
+async def post_undo(request: web.Request) -> web.StreamResponse:
+    """Undo a bulk removal or an import."""
+    asked = await read_model(request, UndoRequest, MAX_BODY_BYTES)
+    return await undo(request, asked.token)
+
+
+async def undo(request: web.Request, identifier: str) -> web.StreamResponse:
+    """Undo a batch: 200 when that is done soon, else 202; its report tells how far it is."""
+    imports = blacklist_of(request).imports
+    await imports.undo(identifier, actor=actor_of(request))
+    batch = await imports.wait(identifier, timeout_s=UNDO_WAIT_S)
+    headers = {"Location": f"/blacklist/imports/{batch.id}"}
+    return json_response(import_document(batch), status=200 if batch.undone else 202, headers=headers)
+
+
+async def get_stats(request: web.Request) -> web.StreamResponse:
+    """Counts."""
+    query = read_query(request, StatsQuery)
+    found = await blacklist_of(request).counting.statistics(query.group_by, states=query.state or BLOCKING)
+    groups = [{"name": name, "count": number} for name, number in found.groups]
+    body = {"group_by": found.group_by, "total": found.total, "groups": groups, "soft_bounced": found.soft_bounced}
+    return json_response(body)
+
+
+async def get_lists(request: web.Request) -> web.StreamResponse:
+    """Every named list."""
+    found = await blacklist_of(request).counting.lists()
+    return json_response({"lists": [_list(info, number) for info, number in found]})
+
+
+async def get_list(request: web.Request) -> web.StreamResponse:
+    """One named list."""
+    return json_response(_list(*await blacklist_of(request).counting.one_list(request.match_info["name"])))
+
+
+async def put_list(request: web.Request) -> web.StreamResponse:
+    """Make or change a named list."""
+    asked = await read_model(request, ListRequest, MAX_BODY_BYTES)
+    name, counting = request.match_info["name"], blacklist_of(request).counting
+    _, new = await counting.put_list(name, note=asked.note, actor=actor_of(request))
+    return json_response(_list(*await counting.one_list(name)), status=201 if new else 200)
+
+
+def _list(info: ListInfo, number: int) -> dict[str, object]:
+    return {
+        "name": info.name,
+        "note": info.note,
+        "actor": info.actor,
+        "created": info.created,
+        "entries": number,
+    }
+
+
+async def get_export(request: web.Request) -> web.StreamResponse:
+    """Stream what a filter finds."""
+    query = read_query(request, ExportQuery)
+    form = query.format or _accepted(request)
+    fields = ALL_FIELDS if "all" in query.fields else tuple(query.fields) or ADDRESS_ONLY
+    pieces = blacklist_of(request).exporting.export(wanted_of(query), form=form, fields=fields)
+    first = await anext(pieces, b"")  # an unreadable store is a 503, not a broken file
+    content_type = CSV_TYPE if form is ExportFormat.CSV else NDJSON_TYPE
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": f"{content_type}; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="blacklist.{form}"',
+            "X-Content-Type-Options": "nosniff",
+        }
+    )
+    await response.prepare(request)
+    await response.write(first)
+    async for piece in pieces:
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+def _accepted(request: web.Request) -> ExportFormat:
+    accept = request.headers.get("Accept", "").lower()
+    return ExportFormat.NDJSON if "ndjson" in accept or "jsonl" in accept else ExportFormat.CSV
+
+
+async def post_erase(request: web.Request) -> web.StreamResponse:
+    """Wipe addresses for good."""
+    asked = await read_model(request, EraseRequest, MAX_ERASE_BODY_BYTES)
+    rules = []
+    for place, address in enumerate(asked.addresses):
+        rule = address_rule(address.strip())
+        if isinstance(rule, RuleFault):
+            raise RequestRefused("not an address", [Complaint(f"/addresses/{place}", rule.message)])
+        rules.append(rule)
+    distinct = list({rule.key: rule for rule in rules}.values())
+    erased = await blacklist_of(request).erasing.erase(distinct, actor=actor_of(request))
+    return json_response({"erased": erased, "unknown": len(distinct) - erased})
+
+
+_NAME = Param("name", ParamPlace.PATH, "Name of the list.", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+_READ, _WRITE = Scope.BLACKLIST_READ, Scope.BLACKLIST_WRITE
+_UNDONE = {
+    200: Answer("Undone.", ImportModel),
+    202: Answer("Being undone; ask for its report.", ImportModel, {"Location": "Its report."}),
+}
+
+ROUTES = (
+    Route(
+        "POST", "/blacklist/remove", post_remove, "Remove what a filter finds", "blacklist", _WRITE,
+        {200: Answer("How many, and the token that undoes it.", RemoveResponse)}, body=RemoveRequest,
+        max_body_bytes=MAX_BODY_BYTES, problems=(409,), slow=True,
+        examples={"preview": {"filter": {"domain": "example.com", "cause": ["mailbox_not_found"]}, "dry_run": True}},
+    ),
+    Route(
+        "POST", "/blacklist/undo", post_undo, "Undo a bulk removal or an import", "blacklist", _WRITE, _UNDONE,
+        body=UndoRequest, max_body_bytes=MAX_BODY_BYTES, problems=(404, 409), slow=True,
+        description="Restores exactly what was before; what somebody changed since stays.",
+    ),
+    Route(
+        "GET", "/blacklist/stats", get_stats, "Counts per cause, kind, source, list, state or day", "blacklist", _READ,
+        {200: Answer("Counts of entries that block.", StatsResponse)}, query=StatsQuery, slow=True,
+    ),
+    Route(
+        "GET", "/blacklist/lists", get_lists, "Named lists", "blacklist", _READ,
+        {200: Answer("Every list with its number of entries.", ListsResponse)}, slow=True,
+    ),
+    Route(
+        "GET", "/blacklist/lists/{name}", get_list, "One named list", "blacklist", _READ,
+        {200: Answer("The list.", ListModel)}, params=(_NAME,), slow=True,
+    ),
+    Route(
+        "PUT", "/blacklist/lists/{name}", put_list, "Make or change a named list", "blacklist", _WRITE,
+        {200: Answer("Changed.", ListModel), 201: Answer("Made.", ListModel)}, body=ListRequest,
+        max_body_bytes=MAX_BODY_BYTES, params=(_NAME,), slow=True,
+    ),
+    Route(
+        "GET", "/blacklist/export", get_export, "Export as CSV or NDJSON", "blacklist", _READ,
+        {200: Answer("A stream; spreadsheet formulas are defused in CSV.", Media((CSV_TYPE, NDJSON_TYPE), "Entries."))},
+        query=ExportQuery, slow=True,
+    ),
+    Route(
+        "POST", "/blacklist/erase", post_erase, "Erase addresses for good", "blacklist", _WRITE,
+        {200: Answer("How many were known.", EraseResponse)}, body=EraseRequest, max_body_bytes=MAX_ERASE_BODY_BYTES,
+        description="The address is wiped from entries, history and allow-list; a keyed hash keeps it blocked.",
+        slow=True,
+    ),
+)  # fmt: skip
