@@ -118,6 +118,6 @@ async def add_blocks(conn: AsyncConnection, counts: dict[int, tuple[int, datetim
     for entry_id, (times, last) in sorted(counts.items()):
         row = {"entry_id": entry_id, "times": times, "last": last}
         statement = insert_ignoring(conn, BLOCKS).values(row)
-        later = case((BLOCKS.c.last < last, last), else_=BLOCKS.c.last)
-        change = {"times": BLOCKS.c.times + times, "last": type_coerce(later, BLOCKS.c.last.type)}
+        later = case((BLOCKS.c.last < last, literal(last, BLOCKS.c.last.type)), else_=BLOCKS.c.last)
+        change = {"times": BLOCKS.c.times + times, "last": later}
         await conn.execute(statement.on_conflict_do_update(index_elements=[BLOCKS.c.entry_id], set_=change))
