@@ -9,7 +9,7 @@ import pytest
 from tests.corpora_dir import tsv
 from validator.reference import Reference
 from validator.reference.providers import Providers
-from validator.sanitize import Correction, CorrectionAction, Sanitizer
+from validator.sanitize import Correction, CorrectionAction, DomainEvidence, Sanitizer
 from validator.sanitize.domain import DomainCorrector
 
 Correct = Callable[[str], Correction]
@@ -65,6 +65,17 @@ def test_contested_names_are_suggested_not_applied(sanitizer: Sanitizer, unguard
         actions = [correct(row["typed"]).action for row in rows]
         assert actions.count(CorrectionAction.APPLY) / len(rows) <= 0.05
         assert actions.count(CorrectionAction.SUGGEST) / len(rows) >= 0.5
+
+
+def test_a_resolver_that_denies_everything_changes_no_real_domain(sanitizer: Sanitizer) -> None:
+    changed = {"domain_legitimate.tsv": 0, "domain_contested.tsv": 0}
+    for name in changed:
+        for row in tsv("sanitizing", name):
+            typed = row.get("domain") or row["typed"]
+            before = sanitizer.sanitize(f"anna@{typed}")
+            after = sanitizer.with_evidence(before, {typed: DomainEvidence.NO_MAIL})
+            changed[name] += after.text != before.text
+    assert changed == {"domain_legitimate.tsv": 0, "domain_contested.tsv": 0}
 
 
 def test_the_map_is_not_the_corpus(slips: dict[str, str]) -> None:

@@ -38,8 +38,10 @@ class Correction:
     """0 to 1; for keep 1."""
     proposals: tuple[tuple[str, str, float], ...] = ()
     """Domains within reach with rule and confidence, best first; empty for keep."""
+    asks_dns: bool = False
+    """A suggestion that becomes a repair when the domain's mail hosts are the provider's own."""
     settled_by_dns: bool = False
-    """A suggestion that becomes a repair when the domain turns out to take no mail."""
+    """A suggestion that also becomes one when the domain takes no mail."""
 
 
 def keep(domain: str, rule: str) -> Correction:

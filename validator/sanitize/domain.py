@@ -20,10 +20,10 @@ MAP_CONFIDENCE = 0.97
 """Confidence of a row of the reviewed map."""
 TIE = 0.12
 """Two targets whose costs differ by less are not told apart: suggest."""
-_SETTLED_FROM = (0.7, 0.78)
-"""Lowest confidence that DNS evidence may raise to a repair, for other rules and for slips in the name.
-
-A name under no real ending needs no DNS to be dead, and another compound (`hmail`) stays a suggestion, dead or not."""
+_ASKED_FROM = 0.7
+"""Lowest confidence that DNS evidence may raise; a name under no real ending needs no DNS to be dead."""
+_DEAD_PROVES_FROM = 0.78
+"""Lowest confidence of a slip in the name that a dead domain raises to a repair."""
 _MAX_CHARS = 80
 """Longer domains are nobody's slip of the keys."""
 
@@ -88,13 +88,18 @@ class DomainCorrector:
                 return Correction(domain, CorrectionAction.SUGGEST, *proposal, (proposal,))
         proposals = tuple((other.domain, other.rule, round(other.confidence, 3)) for other in ranked[:3])
         action = CorrectionAction.APPLY if confidence >= APPLY_FROM else CorrectionAction.SUGGEST
-        settled = (
-            action is CorrectionAction.SUGGEST
-            and not (tied or doubtful or (first.capped and first.rule == "domain.typo"))
-            and confidence >= _SETTLED_FROM[first.rule == "domain.typo"]
-            and is_delegated(domain)
+        asked = action is CorrectionAction.SUGGEST and not (tied or doubtful) and is_delegated(domain)
+        asked = asked and confidence >= _ASKED_FROM
+        return Correction(
+            domain,
+            action,
+            first.domain,
+            first.rule,
+            round(confidence, 3),
+            proposals,
+            asked,
+            asked and _dead_proves(first),
         )
-        return Correction(domain, action, first.domain, first.rule, round(confidence, 3), proposals, settled)
 
 
 def _tied(ranked: list[Candidate]) -> bool:
@@ -107,3 +112,13 @@ def _tied(ranked: list[Candidate]) -> bool:
         if not (same_name and other.capped):
             return True
     return False
+
+
+def _dead_proves(first: Candidate) -> bool:
+    """A typed domain that takes no mail is proof enough: a long name with a slip that was nearly sure.
+
+    Not for a provider's name under another real ending, nor another compound (`hmail`), nor a short name: those die and
+    are registered again, and then the person meant was somebody else.
+    """
+    long_name = first.target is not None and len(first.target.name) > 5
+    return first.rule == "domain.typo" and long_name and not first.capped and first.confidence >= _DEAD_PROVES_FROM

@@ -35,8 +35,6 @@ from validator.verdict import Change
 _AT_NEIGHBOURS = "#2\"' ^&*.,;:-"
 """What people hit in place of the @, or put there."""
 _MAX_PASSES = 4
-RAISED_FROM = 0.86
-"""Least confidence that a dead typed domain raises to a repair; a lower value changes real domains while DNS lies."""
 _ASCII_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
@@ -90,14 +88,15 @@ class Sanitizer:
     def with_evidence(self, sanitized: Sanitized, evidence: Mapping[str, DomainEvidence]) -> Sanitized:
         """Settle a doubt: a typed domain that the provider itself serves, or that takes no mail, raises a suggestion.
 
-        A dead domain proves the slip, not what was meant, so it raises only a confidence that was close already.
+        A dead domain proves the slip, not what was meant, so it raises only what was nearly sure (`settled_by_dns`): a
+        resolver that denies everything must not turn real domains into their neighbours.
         """
         doubt = sanitized.doubt
         if doubt is None or not doubt.proposed:
             return sanitized
         domain, rule, confidence = doubt.proposed[0]
         typed = evidence.get(doubt.typed, DomainEvidence.UNKNOWN)
-        dead = typed is DomainEvidence.NO_MAIL and confidence >= RAISED_FROM
+        dead = typed is DomainEvidence.NO_MAIL and self._corrector.correct(doubt.typed).settled_by_dns
         if not dead and typed is not DomainEvidence.PROVIDER:
             return sanitized
         if evidence.get(domain) is DomainEvidence.NO_MAIL:
@@ -262,11 +261,7 @@ class Sanitizer:
             suggestion = self._judged(f"{better}@{wanted}")
         if suggestion is None and better != local:
             suggestion = self._judged(f"{better}@{shown}")
-        if (
-            correction.action is CorrectionAction.SUGGEST
-            and correction.settled_by_dns
-            and isinstance(parsed, EmailAddress)
-        ):
+        if correction.action is CorrectionAction.SUGGEST and correction.asks_dns and isinstance(parsed, EmailAddress):
             doubt = DomainDoubt(parsed.domain, correction.proposals)
         return ledger.result(suggestion=suggestion, doubt=doubt)
 
