@@ -154,7 +154,7 @@ class Settings(BaseSettings):
         4_294_967_296, ge=1_024, description="Most bytes in one `POST /check/stream`, counted after decompression."
     )
     stream_idle_timeout_s: float = Field(
-        30.0, gt=0, le=3_600, description="Seconds that a stream may wait for a whole line, or for answers to be read."
+        9.0, gt=0, le=3_600, description="Seconds that a stream may wait for a whole line, or for answers to be read."
     )
 
     event_retention_days: int = Field(

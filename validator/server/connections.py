@@ -107,8 +107,8 @@ class GuardedProtocol(RequestHandler):
         message: str | None = None,  # noqa: ARG002 - the parser's words can hold what was sent
     ) -> web.StreamResponse:
         """A problem document in place of aiohttp's text; what was sent is neither echoed nor logged."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer has begun already")
+        if isinstance(exc, ConnectionError) or request.writer.output_size > 0:
+            raise ConnectionError("the client is gone, or an answer has begun already")
         if status >= 500:
             log.error("request.bug", error=type(exc).__name__)
         server = self._manager
@@ -116,6 +116,7 @@ class GuardedProtocol(RequestHandler):
         metrics.HTTP_REQUESTS.labels("(none)", str(status)).inc()
         response = ProblemException(status).response(request_id)
         response.headers["X-Request-Id"] = request_id
+        response.headers["Server"] = "validator"
         response.force_close()
         return response
 

@@ -36,6 +36,8 @@ class Load:
 
     def __init__(self, *, most: int) -> None:
         self.most: Final = most
+        self.leaving = False
+        """The service stops: each answer says that its connection ends with it."""
         self.flights: Final[dict[asyncio.Task[object], Flight]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0

@@ -32,6 +32,7 @@ class Mounted:
         self._route = route
         self._handler = route.handler
         self._authenticator = app[AUTHENTICATOR]
+        self._load = app[LOAD]
         self._flights = app[LOAD].flights
         self._most = app[LOAD].most if route.rate_limited else math.inf
         self._is_watched = route.scope is not None or route.rate_limited
@@ -72,6 +73,9 @@ class Mounted:
         self._account(response.status, time.perf_counter() - started, request_id)
         if not response.prepared:
             response.headers[REQUEST_ID] = request_id
+            response.headers["Server"] = "validator"
+            if self._load.leaving:
+                response.force_close()
         return response
 
     def _problem(self, error: Exception, request_id: str) -> ProblemException:

@@ -74,7 +74,6 @@ class HttpService:
         self._server: GuardedServer
         self._listener: Listener
         self._retiring: set[asyncio.Task[None]] = set()
-        self._leaving = False
 
     @property
     def runtime(self) -> Runtime:
@@ -107,16 +106,7 @@ class HttpService:
         self._note_generation()
 
     def _dispatch(self, request: Any) -> Awaitable[web.StreamResponse]:
-        if self._leaving:
-            return self._last_answer(request)
         return self._generation.dispatch(request)
-
-    async def _last_answer(self, request: web.Request) -> web.StreamResponse:
-        """While leaving, every answer says that the connection ends with it."""
-        response = await self._generation.dispatch(request)
-        if not response.prepared:
-            response.force_close()
-        return response
 
     async def reload(self, settings: Settings) -> None:
         """Replace settings, data, store and resolver under the running service; keeps the old ones when that fails.
@@ -145,7 +135,7 @@ class HttpService:
         self.runtime.draining = unready
         metrics.READY.set(0)
         await asyncio.sleep(delay_s)
-        self._leaving = True
+        self._generation.app[LOAD].leaving = True
         self._listener.pause()
         await self._listener.drain()
         loop = asyncio.get_running_loop()

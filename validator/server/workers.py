@@ -126,7 +126,8 @@ class Supervisor(Arbiter):  # type: ignore[misc]
     def _wait_for_boot(self, number: int) -> None:
         """Until *number* workers have said that they accept; a worker that dies meanwhile ends the wait early."""
         deadline = time.monotonic() + BOOT_TIMEOUT_S
-        while number > 0 and time.monotonic() < deadline:
+        born = set(self.WORKERS)
+        while number > 0 and born <= set(self.WORKERS) and time.monotonic() < deadline:
             readable, _, _ = select.select([self.app.booted_read], [], [], 0.1)
             if readable:
                 number -= len(os.read(self.app.booted_read, number))
