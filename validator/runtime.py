@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -161,6 +162,16 @@ def _domain_confirmer(resolver: MailResolver, settings: Settings) -> ConfirmDoma
                 return None
 
     return takes_no_mail
+
+
+def settle_memory() -> None:
+    """Once everything is open: leave what lives as long as the process out of garbage collection, and collect rarely.
+
+    Otherwise every few thousand checks the collector walks all tables and caches again, a tenth of the time of a list.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 def leaving_no_store(settings: Settings, folder: Path) -> Settings:

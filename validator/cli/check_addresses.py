@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from validator.bulk.findings import printable
-from validator.cli.check_engine import Engine
+from validator.cli.check_engine import Engine, run
 from validator.cli.exits import Exit
 from validator.verdict import Status, Verdict
 
@@ -19,7 +18,7 @@ WIDTH_OF_A_PIPE = 160
 
 def check_addresses(engine: Engine, addresses: Sequence[str], *, as_json: bool) -> Exit:
     """Judge and print; what it came to."""
-    verdicts = asyncio.run(_judge(engine, addresses))
+    verdicts = run(_judge(engine, addresses))
     show(verdicts, as_json=as_json)
     return exit_for(verdicts, may_be_unknown=engine.no_dns)
 

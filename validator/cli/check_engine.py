@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from validator.bulk.judging import ManyChecker
 from validator.bulk.processes import OpenChecker
@@ -70,9 +72,8 @@ class Engine:
             changes["special_use_exceptions"] = tuple({*settings.special_use_exceptions, *ENDINGS_FOR_TESTS})
         if record is not None:
             changes["dns_record_file"] = record
-        known = {name: value for name, value in changes.items() if name in Settings.model_fields}
         options = CheckOptions(sanitize=sanitize, explain=explain, lists=lists)
-        return cls(settings.model_copy(update=known), options, url, key, no_dns)
+        return cls(settings.model_copy(update=changes), options, url, key, no_dns)
 
     @property
     def row_options(self) -> RowOptions:
@@ -88,6 +89,18 @@ class Engine:
         if self.url is not None:
             return partial(_remote, self.url, self.key)
         return partial(_embedded, self.settings)
+
+
+Result = TypeVar("Result")
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run to the end on the fastest event loop there is."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return asyncio.run(main)
+    return uvloop.run(main)
 
 
 class RemoteChecker:
@@ -120,7 +133,8 @@ async def _remote(url: str, key: str | None) -> AsyncIterator[ManyChecker]:
 
 @asynccontextmanager
 async def _embedded(settings: Settings) -> AsyncIterator[ManyChecker]:
-    from validator.runtime import open_pipeline
+    from validator.runtime import open_pipeline, settle_memory
 
     async with open_pipeline(settings) as pipeline:
+        settle_memory()
         yield pipeline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ from validator.bulk.scanning import scan_all
 from validator.bulk.summary import Summary
 from validator.bulk.texts import rows_of_texts
 from validator.cli.check import OutputFormat
-from validator.cli.check_engine import Engine
+from validator.cli.check_engine import Engine, run
 from validator.cli.check_report import write_report
 from validator.cli.check_rules import Rules
 from validator.cli.exits import Exit
@@ -72,7 +71,7 @@ def check_fixtures(
 ) -> Exit:
     """Judge every address of *files*, report, say what it came to."""
     begun = time.monotonic()
-    outcome = asyncio.run(_judge(engine, files, rules, read_as, fields, columns, addresses))
+    outcome = run(_judge(engine, files, rules, read_as, fields, columns, addresses))
     seconds = time.monotonic() - begun
     text = b"".join(_formed(outcome, form, addresses=addresses))
     if out is not None and out != STDIN:

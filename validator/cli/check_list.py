@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 import time
@@ -21,7 +20,7 @@ from validator.bulk.processes import ProcessesJudge
 from validator.bulk.rows import WINDOW_ROWS
 from validator.bulk.running import Judge, LocalJudge, Progress, run_list
 from validator.bulk.summary import Summary
-from validator.cli.check_engine import Engine
+from validator.cli.check_engine import Engine, run
 from validator.cli.check_report import write_report
 from validator.cli.check_rules import Rules
 from validator.cli.exits import Exit
@@ -63,13 +62,13 @@ class ListRun:
             from validator.cli.check_parquet import check_parquet
 
             with progress_bar(self.path.name) as show:
-                found = asyncio.run(check_parquet(self.path, self.out, self.column, engine, show))
+                found = run(check_parquet(self.path, self.out, self.column, engine, show))
             return self._close(*found, rules)
         source = ListFile(self.path, ListShape(kind, self.column, engine.settings.stream_max_line_bytes))
         if self.out is not None and self.resume and ListOutput(self.out).is_complete():
             typer.echo(f"{self.out} is complete: nothing to resume", err=True)
             return Exit.ALL_VALID
-        summary, seconds = asyncio.run(self._judge(engine, source, kind))
+        summary, seconds = run(self._judge(engine, source, kind))
         return self._close(summary, seconds, rules)
 
     def _close(self, summary: Summary, seconds: float, rules: Rules) -> Exit:

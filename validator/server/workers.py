@@ -28,6 +28,7 @@ from prometheus_client import multiprocess
 
 from validator.errors import ValidatorError
 from validator.reference import load_reference
+from validator.runtime import settle_memory
 from validator.server.logs import configure_logging
 from validator.server.notify import notify
 from validator.server.service import HttpService
@@ -170,6 +171,7 @@ class ServiceWorker(GunicornUVLoopWebWorker):
                 self.notify()
                 await asyncio.sleep(RETRY_S)
             else:
+                settle_memory()
                 return service
         return None
 
