@@ -138,7 +138,9 @@ class ArrayDecoder:
                     return at
                 if not final and end == len(text) and text[end - 1] not in _CLOSERS:
                     return at
-                if _is_sound(text[at:end]):
+                if end - at > self._max_element_chars:
+                    rows.add_fault(self._line, TOO_LONG, {})
+                elif _is_sound(text[at:end]):
                     add_value(rows, self._line, value, self._find)
                 else:
                     rows.add_fault(self._line, NOT_JSON, {})

@@ -32,7 +32,7 @@ class Cell:
 
 
 _WORD = re.compile(
-    r'[ \t\r\n]*(?:(?P<string>"(?:[^"\\\x00-\x1f]|\\.)*")|(?P<mark>[{}\[\],:])|(?P<scalar>[^\s{}\[\],:"]+))'
+    r'[ \t\r\n]*(?:(?P<string>"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*")|(?P<mark>[{}\[\],:])|(?P<scalar>[^\s{}\[\],:"]+))'
 )
 _MAX_DEPTH = 200
 
