@@ -7,6 +7,7 @@ by whether it exists. Ties are decided by (cost, tier, rank, name), never by the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 from validator.reference.providers import Providers
 from validator.reference.suffixes import registrable_domain
@@ -24,6 +25,8 @@ _ASKED_FROM = 0.7
 """Lowest confidence that DNS evidence may raise; a name under no real ending needs no DNS to be dead."""
 _DEAD_PROVES_FROM = 0.78
 """Lowest confidence of a slip in the name that a dead domain raises to a repair."""
+REMEMBERED_DOMAINS = 8_192
+"""Strange domains whose correction is kept, about 400 bytes each."""
 _MAX_CHARS = 80
 """Longer domains are nobody's slip of the keys."""
 
@@ -39,6 +42,7 @@ class DomainCorrector:
         self._guard = frozenset(guard)
         self._doubtful = frozenset(doubtful)
         self._finder = CandidateFinder(Targets(providers))
+        self._weighed = lru_cache(maxsize=REMEMBERED_DOMAINS)(self._weigh)
 
     def is_known(self, domain: str) -> bool:
         """True for a provider's domain."""
@@ -57,6 +61,10 @@ class DomainCorrector:
         if slip is not None:
             proposal = (slip, "domain.map", MAP_CONFIDENCE)
             return Correction(domain, CorrectionAction.APPLY, *proposal, (proposal,))
+        return self._weighed(domain)
+
+    def _weigh(self, domain: str) -> Correction:
+        """A domain on no list; remembered, because one check asks more than once and lists repeat domains."""
         if len(domain) > _MAX_CHARS or "xn--" in domain or is_special_use(domain):
             return keep(domain, "domain.none")
         parent = registrable_domain(domain) if "." in domain else None
