@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from validator.sanitize.correction import SUGGEST_FROM
 from validator.sanitize.targets import Target
 
-_LIMITS = (0.0, 0.0, 0.3, 0.56, 0.62, 1.25, 1.3, 1.55)
+_LIMITS = (0.0, 0.0, 0.3, 0.56, 0.66, 1.25, 1.3, 1.55)
 """Highest cost that is applied, by the length of the target's name; the last for all longer ones."""
 _SMALL_AND_SHORT = (0.0, 0.0, 0.0, 0.5, 0.5, 0.7)
 """The same for targets of the second tier and below with short names: only what is hardly ever a name of its own."""
@@ -67,8 +67,10 @@ def limit_of(target: Target) -> float:
     share = _TIER_SHARE[target.tier]
     if len(target.name) < 6 and target.tier > 1 and not (target.famous and len(target.name) == 5):
         return 0.0 if target.ending == "com" and len(target.name) < 5 else _SMALL_AND_SHORT[len(target.name)]
-    if target.ending == "com" and len(target.name) == 3:
+    if len(target.name) == 3 and (target.ending == "com" or target.common):
         return 0.5
+    if len(target.name) == 5 and target.common:
+        return _SMALL_AND_SHORT[5]
     if target.ending == "com" and target.common:
         share *= 0.55
     return _LIMITS[min(len(target.name), len(_LIMITS) - 1)] * share

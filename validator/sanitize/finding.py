@@ -142,7 +142,9 @@ class CandidateFinder:
             limit = (2.6 if alone else 1.7) if target.tier < 3 else 1.3
             if alone and not target.common and target.tier < 3 and len(ending) <= 5:
                 cost = min(cost, limit - 0.1)
-            return Candidate(cost, target, target.domain, rule, limit, limit + _REACH)
+            dotted = f"{ending[:-2]}.{ending[-2:]}"  # couk: a country of which this name has no domain
+            elsewhere = dotted in self._targets.by_ending and all(other.ending != dotted for other in group)
+            return Candidate(cost, target, target.domain, rule, limit, limit + _REACH, capped=elsewhere)
         slip = DELEGATED_SLIPS.get(target.ending, {}).get(ending)
         if slip is not None:
             sure = target.tier < 3 and (not target.common or (ending in ("cm", "om") and len(target.name) > 2))
