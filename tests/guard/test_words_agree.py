@@ -69,7 +69,7 @@ def test_every_module_begins_with_a_sentence_and_stays_one_subject(path: Path) -
     docstring = ast.get_docstring(ast.parse(text))
     assert docstring, "no module docstring"
     assert docstring.splitlines()[0].rstrip().endswith((".", ":", "?", "`")), docstring.splitlines()[0]
-    assert text.count("\n") <= 450, "more than 450 lines: two subjects in one room?"
+    assert text.count("\n") <= 400, "more than 400 lines: two subjects in one room?"
 
 
 def test_no_committed_file_names_a_package_index_or_a_path_of_a_machine() -> None:
