@@ -18,8 +18,8 @@ from validator.mx.upstream import Channel, Query, Server
 
 HEARTBEAT_S = 1.0
 """How often sick servers are probed and old sockets replaced."""
-TRIAL_EVERY_S = 0.5
-"""While every server is down, one question in this many seconds is sent all the same."""
+TRIAL_EVERY_S = 10.0
+"""While every server is down, one question in this many seconds is sent all the same, should probes be ignored."""
 CHANNELS = 4
 """UDP sockets for each server."""
 CHANNEL_LIFE_S = 60.0
@@ -130,6 +130,8 @@ class ServerCare:
         was_down, self._all_down = self._all_down, all(one.state is ServerState.DOWN for one in self.servers)
         log = _log.info if server.state is ServerState.UP else _log.warning
         log("resolver changed", server=server.name, state=server.state.value)
+        if self._all_down and not was_down:
+            self._trial_at = self._clock() + TRIAL_EVERY_S
         if was_down and not self._all_down:
             self.on_recovery()
 

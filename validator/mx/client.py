@@ -37,7 +37,6 @@ MAX_TCP = 64
 
 _READ_BURST = 128
 _MAX_DATAGRAM_OCTETS = 4_096
-_NS = 2
 _SAMPLE_MASK = 15
 _RCODE_FAULTS = {1: Fault.FORMERR, 2: Fault.SERVFAIL, 4: Fault.NOTIMP, 5: Fault.REFUSED}
 _EDNS_FAULTS = frozenset({Fault.FORMERR, Fault.NOTIMP, Fault.RCODE})
@@ -93,6 +92,8 @@ class DnsClient:
         """Close the sockets; what is under way is answered as failed."""
         self._open = False
         self._wheel.stop()
+        while self._queue:
+            self._finish(self._queue.popleft(), failed(Fault.RESOLVER_DOWN))
         tasks = list(self._tcp_tasks)
         for task in tasks:
             task.cancel()
@@ -103,8 +104,6 @@ class DnsClient:
                     self._finish(attempt.query, failed(Fault.RESOLVER_DOWN))
         self.care.stop()
         self._on_heartbeat()
-        while self._queue:
-            self._queue.popleft().on_answer(failed(Fault.RESOLVER_DOWN))
 
     def ask(self, name: str, rtype: int, deadline: float, on_answer: OnAnswer) -> None:
         """Send the question now, or queue it when too many are under way."""
@@ -178,13 +177,13 @@ class DnsClient:
         query.bucket = self._wheel.add(due, query)
 
     def _send_probe(self, server: Server) -> None:
-        """Ask for the root's name servers: any reply will do."""
+        """Ask what it has answered before: any reply will do."""
 
         def on_answer(answer: Answer) -> None:
             self.care.note_probe(server, answered=answer.fault is not Fault.TIMEOUT)
 
         now = self._clock()
-        query = Query("", _NS, now + PROBE_TIMEOUT_S, on_answer, now)
+        query = Query(*server.known_question, now + PROBE_TIMEOUT_S, on_answer, now)
         query.probe = True
         query.pinned = server
         self._send(query, server, now, edns=False)
@@ -196,7 +195,7 @@ class DnsClient:
         if now + SWEEP_S / 2 >= query.deadline:
             if not query.repeats:
                 self._note_silence(query)
-            self._finish(query, query.best or failed(Fault.TIMEOUT if query.counted else Fault.OVERLOADED))
+            self._finish(query, query.best or failed(_unanswered(query)))
         elif query.paused:
             query.paused = False
             server = query.pinned or self.care.another(query) or self.care.choose()
@@ -295,6 +294,7 @@ class DnsClient:
         if answer.fault is not None:
             self._on_fault(attempt, answer)
             return
+        server.known_question = (query.name, query.rtype)
         if attempt.edns:
             server.edns_misses = 0
         elif len(query.attempts) > 1 and server.plain_until <= now:
@@ -369,7 +369,14 @@ class DnsClient:
             self.in_flight -= query.counted
             self._count(query, answer.fault or answer.kind)
         query.on_answer(answer)
-        while self._queue and self.in_flight < self._max_in_flight:
+        while self._queue and self._open and self.in_flight < self._max_in_flight:
             waiting = self._queue.popleft()
             if not waiting.done:
                 self._begin(waiting, self._clock())
+
+
+def _unanswered(query: Query) -> Fault:
+    """Why a question has no answer at its deadline."""
+    if query.attempts:
+        return Fault.TIMEOUT
+    return Fault.RESOLVER_DOWN if query.counted else Fault.OVERLOADED

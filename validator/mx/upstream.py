@@ -22,6 +22,8 @@ PLAIN_AFTER = 4
 RELEARN_S = 600.0
 """How long such a habit is kept before it is tried again."""
 _RECEIVE_BUFFER_BYTES = 1 << 20
+NS = 2
+"""Record type of the first probe."""
 _SMOOTHING = 0.1
 _id_pool: list[int] = []
 
@@ -130,6 +132,8 @@ class Server:
         self.rewriting = False
         """Set by the canary."""
         self.probing = False
+        self.known_question = ("", NS)
+        """One that it has answered, for probes; at first the name servers of the root."""
         self.plain_until = 0.0
         """Until then questions go without EDNS."""
         self.lower_until = 0.0
