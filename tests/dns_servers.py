@@ -84,7 +84,7 @@ def unbound(folder: Path, stubs: Mapping[str, tuple[str, int]]) -> Iterator[tupl
         "  control-enable: no",
     ]
     for name, (host, stub_port) in stubs.items():
-        config.insert(-2, f'  local-zone: "{name}" nodefault')
+        config.insert(-2, f'  local-zone: "{name.rpartition(".")[2]}" nodefault')  # it denies `test` by itself
         config.insert(-2, f'  domain-insecure: "{name}"')
         config += ["stub-zone:", f'  name: "{name}"', f"  stub-addr: {host}@{stub_port}"]
     (folder / "unbound.conf").write_text("\n".join(config) + "\n")
