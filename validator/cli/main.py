@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from validator import __version__
-from validator.cli import blacklist, blacklist_files, check, data, database, demo, keys, openapi, ping, serve, settings
+from validator.cli import (
+    blacklist,
+    blacklist_files,
+    check,
+    classify,
+    data,
+    database,
+    demo,
+    feedback,
+    keys,
+    openapi,
+    ping,
+    serve,
+    settings,
+)
 from validator.cli.exits import Exit, exit_of
 from validator.errors import ValidatorError
 
@@ -43,10 +57,12 @@ app.command("check")(check.check_command)
 app.command("demo")(demo.demo_command)
 app.command("settings")(settings.settings_command)
 app.command("openapi")(openapi.openapi_command)
+app.command("classify")(classify.classify_command)
 app.add_typer(data.app, name="data")
 blacklist_files.register(blacklist.app)
 app.add_typer(blacklist.app, name="blacklist")
 app.add_typer(database.app, name="db")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(keys.app, name="keys")
 
 

@@ -6,6 +6,7 @@ Pure. `Classifier` is immutable and shared; one call costs some tens of microsec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from validator.feedback.reasons import Blame, Disposition, FailureReason, ReasonFacts, load_reasons
 from validator.feedback.reply import Reply, Stage, parse_reply
@@ -37,6 +38,21 @@ class Classification:
     """Enhanced status code, or empty."""
     permanent: bool | None
     """5xx, 4xx, or nobody said."""
+
+    def document(self, recipient: str = "", final_recipient: str = "") -> dict[str, Any]:
+        """The wire form, about one recipient."""
+        return {
+            "recipient": recipient or None,
+            "reason": self.reason,
+            "disposition": self.disposition,
+            "blame": self.blame,
+            "rule": self.rule,
+            "confidence": self.confidence,
+            "explanation": self.explanation,
+            "code": self.code,
+            "enhanced_status": self.enhanced_status or None,
+            "final_recipient": final_recipient or None,
+        }
 
 
 class Classifier:

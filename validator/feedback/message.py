@@ -93,6 +93,16 @@ def judge_message(raw: bytes, classifier: Classifier) -> Judged:
     return Judged(MailKind.OTHER, (), "")
 
 
+_HEADER_LINES = re.compile(
+    rb"\A(?:From [^\r\n]*(?:\r\n|\r|\n))?(?:[A-Za-z][A-Za-z0-9-]{1,60}:[ \t][^\r\n]*(?:\r\n|\r|\n)[ \t]?){2}"
+)
+
+
+def is_raw_message(raw: bytes) -> bool:
+    """Whether bytes begin like a message: two header lines."""
+    return bool(_HEADER_LINES.match(raw.lstrip()))
+
+
 def find_failures(mail: Mail) -> list[Failure]:
     """Who failed, by the most formal evidence that the message has; empty when it is no bounce."""
     failures = failures_in_reports(mail) if mail.reports else []

@@ -260,6 +260,13 @@ class Feedback:
                 tokens=now - timedelta(days=_TOKEN_DAYS),
             )
 
+    async def notices(self, *, retry: bool = False) -> dict[str, int]:
+        """Outgoing notices by state; with *retry* those that were given up are tried again from the start."""
+        async with self.database.transaction() as conn:
+            if retry:
+                await outbox.revive_notices(conn, self.clock())
+            return await outbox.count_notices(conn)
+
     async def recheck_domains(self) -> int:
         """Lift the entries of addresses whose domain takes mail again; answers how many were asked about."""
         asked = 0

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 
-from validator.feedback.classify import Classification, Classifier
+from validator.feedback.classify import Classifier
 from validator.feedback.mail.failure import MailKind
 from validator.feedback.message import judge_message
 from validator.feedback.reasons import Blame, Disposition, FailureReason
@@ -73,28 +73,11 @@ class ClassifyRequest(RootModel[ReplyModel | Replies]):
     """One reply, or up to 1,000."""
 
 
-def outcome_document(found: Classification, recipient: str = "", final_recipient: str = "") -> dict[str, Any]:
-    """The wire form of one outcome."""
-    return {
-        "recipient": recipient or None,
-        "reason": found.reason,
-        "disposition": found.disposition,
-        "blame": found.blame,
-        "rule": found.rule,
-        "confidence": found.confidence,
-        "explanation": found.explanation,
-        "code": found.code,
-        "enhanced_status": found.enhanced_status or None,
-        "final_recipient": final_recipient or None,
-    }
-
-
 def message_document(raw: bytes, classifier: Classifier) -> dict[str, Any]:
     """The wire form of a judged raw message."""
     judged = judge_message(raw, classifier)
     results = [
-        outcome_document(outcome.classification, outcome.recipient, outcome.final_recipient)
-        for outcome in judged.outcomes
+        outcome.classification.document(outcome.recipient, outcome.final_recipient) for outcome in judged.outcomes
     ]
     return {"kind": judged.kind, "results": results}
 
@@ -146,7 +129,7 @@ def classify_reply(reply: ReplyModel, classifier: Classifier) -> dict[str, Any]:
         remote_host=reply.remote_host or "",
         stage=Stage(reply.stage or Stage.UNKNOWN),
     )
-    return outcome_document(found)
+    return found.document()
 
 
 ROUTES = (

@@ -58,6 +58,12 @@ async def settle_notice(conn: AsyncConnection, number: int, *, state: str, error
     await conn.execute(update(NOTICES).where(NOTICES.c.id == number).values(**values))
 
 
+async def revive_notices(conn: AsyncConnection, now: datetime) -> None:
+    """Put dead notices back in the queue."""
+    values = {"state": "pending", "attempts": 0, "due": now}
+    await conn.execute(update(NOTICES).where(NOTICES.c.state == "dead").values(**values))
+
+
 async def count_notices(conn: AsyncConnection) -> dict[str, int]:
     """Notices by state."""
     query = select(NOTICES.c.state, func.count().label("number")).group_by(NOTICES.c.state)
