@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from validator.blacklist.entries import Entries
 from validator.blacklist.entry import Cause, NewEntry, State
@@ -17,6 +18,7 @@ from validator.blacklist.store.searching import Filter
 from validator.database import Database
 from validator.errors import WebhookRejected
 from validator.feedback.event import EventKind, Reported
+from validator.feedback.replaying import replay
 from validator.feedback.service import Feedback
 from validator.feedback.store.notices import claim_notices, count_notices
 from validator.reference import load_reference
@@ -227,3 +229,20 @@ async def test_a_shuffled_and_doubled_log_gives_the_same_blacklist(
     await _deliver(database, log, random.Random(seed + 100), deliverers=8)
     assert wanted
     assert await listed(database) == wanted
+
+
+async def test_a_replay_brings_back_what_was_lost_and_judges_by_the_rules_of_today(
+    feedback: Feedback, database: Database
+) -> None:
+    await feedback.record([bounce(50), bounce(50, FULL, "olga@far.example")])
+    wanted = await listed(database)
+    async with database.transaction() as conn:
+        await conn.execute(text("DELETE FROM blacklist_entry"))
+        await conn.execute(text("UPDATE feedback_event SET rule = 'old', reason = 'unknown', disposition = 'unknown'"))
+    looked = await replay(feedback, dry_run=True, rejudge=True)
+    assert (looked.addresses, looked.rejudged, looked.added) == (2, 2, ["anna@far.example"])
+    assert await listed(database) == {}
+    assert (await replay(feedback, dry_run=False, rejudge=True)).added_count == 1
+    assert await listed(database) == wanted
+    again = await replay(feedback, dry_run=False, rejudge=True)
+    assert (again.added_count, again.lifted_count, again.rejudged) == (0, 0, 0)

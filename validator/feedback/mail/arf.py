@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from validator.feedback.mail.failure import ADDRESS, address_in_field
-from validator.feedback.mail.mime import Mail, header_text
+from validator.feedback.mail.mime import Fields, Mail, field_blocks, header_text
 from validator.feedback.reasons import FailureReason
 
 _REASON_OF_TYPE = {
@@ -21,6 +21,7 @@ _REASON_OF_TYPE = {
     "not-spam": FailureReason.DELIVERED,
 }
 _RECIPIENT_FIELDS = ("original-rcpt-to", "removal-recipient", "x-original-rcpt-to", "original-recipient")
+_HOTMAIL = "X-HmXmrOriginalRecipient"
 _NOBODY = re.compile(r"^(?:undisclosed|redacted|postmaster|mailer-daemon)", re.IGNORECASE)
 
 
@@ -38,8 +39,8 @@ class Complaint:
 
 def complaints_in(mail: Mail) -> list[Complaint]:
     """One per recipient of a feedback report; empty when the message is none."""
-    if mail.feedback:
-        fields = mail.feedback[0]
+    fields = mail.feedback[0] if mail.feedback else _fields_in(mail.text)
+    if fields:
         kind = next((value.lower().strip() for name, value in fields if name == "feedback-type"), "abuse")
         reason = _REASON_OF_TYPE.get(kind, FailureReason.UNKNOWN)
         found = [address_in_field(value) for name, value in fields if name in _RECIPIENT_FIELDS]
@@ -47,16 +48,28 @@ def complaints_in(mail: Mail) -> list[Complaint]:
         return [Complaint(recipient, kind, reason) for recipient in recipients or [_addressee(mail)]]
     if mail.header("X-Apple-Unsubscribe").lower() == "true":
         return [Complaint(address_in_field(_last(mail.header("From"))), "opt-out", FailureReason.UNSUBSCRIBE)]
-    if kind := mail.header("X-HmXmrOriginalRecipient"):
-        return [Complaint(address_in_field(kind), "abuse", FailureReason.COMPLAINT)]
+    hidden = header_text(mail.original, _HOTMAIL) if mail.original is not None else ""
+    if address := address_in_field(hidden or mail.header(_HOTMAIL)):
+        return [Complaint(address, "abuse", FailureReason.COMPLAINT)]
     return []
+
+
+def _fields_in(text: str) -> Fields:
+    """The fields of a report whose parts are out of place; empty unless the required three are there."""
+    if "feedback-type:" not in text.lower():
+        return ()
+    for block in field_blocks(text):
+        names = {name for name, _ in block}
+        if {"feedback-type", "user-agent", "version"} <= names:
+            return block
+    return ()
 
 
 def _addressee(mail: Mail) -> str:
     """The one recipient of the reported message, when it has exactly one."""
     if mail.original is None:
         return ""
-    for name in ("X-HmXmrOriginalRecipient", "X-Apparently-To", "To", "Delivered-To"):
+    for name in (_HOTMAIL, "X-Apparently-To", "To", "Delivered-To"):
         found = re.findall(ADDRESS, header_text(mail.original, name))
         if found:
             return found[0] if len(found) == 1 and not _NOBODY.match(found[0]) else ""

@@ -43,7 +43,9 @@ _ANNOUNCED = re.compile(
     r"|couldn't|can't be|undeliver|not (?:be )?deliver|unable to deliver|deliver(?:y|ing)[^.]{0,40}(?:fail"
     r"|error|problem)"
     r"|fail(?:ed|ure)|returned mail|return(?:ed|ing) (?:to|message)|errors?\b|rejected|did not reach|not reach|bounce"
-    r"|delayed|не может быть доставлено|недоставлен|unzustellbar|nicht zugestellt|non remis|no se ha podido"
+    r"|delayed|не может быть (?:доставлено|отправлено)|недоставлен|zustell|non remis"
+    r"|no se (?:ha podido|pudo|puede)|impossib|recapit|entreg|onbestelbaar"
+    r"|niet (?:worden )?(?:afgeleverd|bezorgd)|kan inte levereras|dostarcz"
     r"|配信|送信でき|未能|невозможно|affected|problems",
     re.IGNORECASE,
 )
@@ -69,13 +71,15 @@ _NAMED = re.compile(
     r"|(?:did|could) not reach the following recipient|(?:rejected|failed|invalid|unknown|final|original"
     r"|intended) recipient"
     r"|recipient(?:'s)?(?: e-?mail)?(?: address)?[ \t]*[:=]|[ \t]address[ \t]*[:=]|rcpt to[ \t]*:"
+    r"|(?:unknown|invalid|no such) (?:host|user|address|mailbox)[ \t]*:|(?:host|user) unknown[ \t]*:"
     r"|target (?:mail )?address[ \t]*[:=]|exceeds allowed size[ \t]*:|delivery failed(?: \d+ attempts)?[ \t]*:"
     r"|mailing list|duplicated message-id in|mailbox for|(?:mail|message) (?:for|to)|could not be sent to"
     r"|e-?mail to|(?:error|problem) (?:sending|delivering)[^@]{0,40}to|failed(?: permanently)?[ \t]*:|user[ \t]*:)"
     rf"[ \t]*(?:the (?:following )?(?:address|recipient|user"
-    rf"|group)[ \t]*:?[ \t]*)?[\"'<(\[:]{{0,2}}[ \t]*(?<![A-Za-z0-9._%+-])({ADDRESS})",
+    rf"|group)[ \t]*:?[ \t]*)?[ \t:\"'<(\[]{{0,6}}(?<![A-Za-z0-9._%+-])({ADDRESS})",
     re.IGNORECASE,
 )
+_SAID = re.compile(r">: (?:host \S+ said|[45]\d\d[ -])", re.IGNORECASE)
 _COMMAND_BELOW = re.compile(r"^-+ ?smtp command\s*\n\s*([A-Za-z]+)", re.IGNORECASE | re.MULTILINE)
 _ROBOT = re.compile(r"^(?:mailer-?daemon|postmaster|mail-?daemon|mdaemon|no-?reply|noreply|root|abuse)@", re.IGNORECASE)
 
@@ -184,7 +188,7 @@ def _anchor(number: int, line: str, before: str, announced: bool) -> _Anchor | N
         return _Anchor(number, match.group(1), line.strip(" \t>"))
     if announced and (match := _LONE.match(line)) and not _ASIDE.search(before):
         return _Anchor(number, match.group(1), "")
-    if announced and (match := _LED.match(line)) and not _ASIDE.search(before):
+    if (match := _LED.match(line)) and (announced or _SAID.search(line)) and not _ASIDE.search(before):
         return _Anchor(number, match.group(1), match.group(2))
     if (match := _NAMED.search(line)) and not _ASIDE.search(line[: match.start()] + before[-40:]):
         rest = line[match.end() :].lstrip(">:\"') ")

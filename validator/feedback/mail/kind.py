@@ -18,8 +18,9 @@ _FAILURE_SUBJECT = re.compile(
     r"|non-?delivery"
     r"|mail system error|mail failure|mail could not be|could not be delivered|not be delivered|message delivery"
     r"|warning: (?:message|could)|delivery status|permanent error|delayed mail|error sending your mail"
-    r"|was not delivered|not delivered|bounce|rejected|unzustellbar|nicht zugestellt|non remis|échec|недоставлен"
-    r"|не доставлено|сообщение не|entrega|mancata consegna|mislukt|配信|送信できません|loop alert|you .* not member",
+    r"|was not delivered|not delivered|bounce|rejected|zustell|non remis|échec|недоставлен"
+    r"|не доставлено|сообщение не|entreg|recapit|onbestelbaar|levereras|dostarcz|mancata consegna"
+    r"|mislukt|配信|送信できません|loop alert|you .* not member",
     re.IGNORECASE,
 )
 _ROBOT_SUBJECT = re.compile(

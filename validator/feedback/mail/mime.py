@@ -89,10 +89,11 @@ def digest(message: Message) -> Mail:
 
 def header_text(message: Message, name: str) -> str:
     """A header, decoded and unfolded, or empty; never raises."""
-    value = message.get(name)
+    wanted = name.lower()
+    value = next((str(held) for key, held in message.raw_items() if key.lower() == wanted), None)
     if value is None:
         return ""
-    text = str(value)
+    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if "=?" in text:
         pieces = []
         try:
