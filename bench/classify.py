@@ -146,7 +146,7 @@ def main() -> int:
     wanted = expected()
     raws = {name: (CORPORA / "bounces" / "eml" / name).read_bytes() for name in wanted}
     print(
-        "| | exact recipients | recipient precision | reason | disposition | hard precision | hard recall | messages/s |"
+        "| | recipients exact | precision | reason | disposition | hard precision | hard recall | messages/s |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     tools = (("**Validator**", ours(classifier)), ("flufl.bounce", flufl), ("codes only (RFC 3463)", codes_only))
