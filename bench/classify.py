@@ -145,9 +145,7 @@ def main() -> int:
     classifier = Classifier(load_reference())
     wanted = expected()
     raws = {name: (CORPORA / "bounces" / "eml" / name).read_bytes() for name in wanted}
-    print(
-        "| | recipients exact | precision | reason | disposition | hard precision | hard recall | messages/s |"
-    )
+    print("| | recipients exact | precision | reason | disposition | hard precision | hard recall | messages/s |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     tools = (("**Validator**", ours(classifier)), ("flufl.bounce", flufl), ("codes only (RFC 3463)", codes_only))
     for name, read in tools:
