@@ -185,6 +185,9 @@ def lock(_: list[str]) -> None:
     common = ["--generate-hashes", "--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--quiet"]
     folder = ROOT / "requirements"
     call(uv, "pip", "compile", *common, "pyproject.toml", folder / "run.in", "--extra", "serve", "-o", RUN_LOCK)
+    container = folder / "container.txt"
+    extras = ["--extra", "serve", "--extra", "postgres", "--extra", "redis"]
+    call(uv, "pip", "compile", *common, "pyproject.toml", folder / "run.in", *extras, "-c", RUN_LOCK, "-o", container)
     heavy = ["--no-emit-package", "pyspark", "--no-emit-package", "py4j"]
     call(
         uv, "pip", "compile", *common, "pyproject.toml", folder / "run.in", folder / "dev.in", "--all-extras", *heavy,
