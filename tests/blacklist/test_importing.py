@@ -1,0 +1,143 @@
+"""Files into rows and faults; pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from validator.blacklist.entry import Cause, Kind, State
+from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Format, Reader, Row
+from validator.blacklist.importing.columns import armed, date_of, defused
+
+
+def read(data: bytes | str, *, cut: int | None = None, **defaults: object) -> list[Row | Fault]:
+    """Every row and fault of a file, fed in pieces of *cut* bytes."""
+    raw = data.encode() if isinstance(data, str) else data
+    reader = Reader(Defaults(**defaults))  # type: ignore[arg-type]
+    step = cut or len(raw) or 1
+    found: list[Row | Fault] = []
+    for start in range(0, len(raw), step):
+        found += reader.feed(raw[start : start + step])
+    found += reader.finish()
+    return found
+
+
+def keys(found: list[Row | Fault]) -> list[str]:
+    """The keys of the rows."""
+    return [item.rule.key for item in found if isinstance(item, Row)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a@x.org\nb@x.org\n", ["a@x.org", "b@x.org"]),
+        ("a@x.org, b@x.org;c@x.org\td@x.org e@x.org", ["a@x.org", "b@x.org", "c@x.org", "d@x.org", "e@x.org"]),
+        ("John Smith <John@x.org>, <b@x.org>\n", ["john@x.org", "b@x.org"]),
+        ("mailto:a@x.org\n", ["a@x.org"]),
+        ("# comment\n\n   \na@x.org # why\n", ["a@x.org"]),
+        ("a@x.org\rb@x.org\r\nc@x.org", ["a@x.org", "b@x.org", "c@x.org"]),
+        ("@x.org\n*.y.org\n192.0.2.0/24\n2001:db8::1\n", ["x.org", "y.org", "192.0.2.0/24", "2001:db8::1/128"]),
+        ("sep=;\nemail;x\na@x.org;1\n", ["a@x.org"]),
+        ("E-Mail\na@x.org\n", ["a@x.org"]),
+        ('{"emailAddress": "a@x.org"}\n"b@x.org"\n', ["a@x.org", "b@x.org"]),
+        ("", []),
+    ],
+)
+def test_every_form_is_read(text: str, expected: list[str]) -> None:
+    assert keys(read(text)) == expected
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_chunk_borders_do_not_matter(encoding: str, cut: int) -> None:
+    text = 'email,note\r\na@x.org,"two\r\nlines"\rb@x.org,ünï\nbad\n"c@x.org,open\nd@x.org,\n'
+    raw = text.encode(encoding)
+    assert read(raw, cut=cut) == read(raw)
+
+
+PARTS = ["a@x.org", '"', "\r", "\n", "\r\n", ",", "email,note", "{", "é", "\x00"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=40), st.integers(1, 9))
+def test_no_text_raises_and_borders_never_matter(parts: list[str], cut: int) -> None:
+    raw = "".join(parts).encode()
+    assert read(raw, cut=cut) == read(raw)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise(raw: bytes) -> None:
+    read(raw)
+
+
+def test_a_quote_that_is_never_closed_costs_its_own_line_only() -> None:
+    found = read('email,note\n"a@x.org,open\nb@x.org,1\nc@x.org,2\n')
+    assert keys(found) == ["b@x.org", "c@x.org"]
+    assert [item.line for item in found if isinstance(item, Fault)] == [2]
+
+
+def test_a_line_that_is_too_long_is_one_fault_and_is_not_held() -> None:
+    found = read(b"a@x.org\n" + b"y" * 300_000 + b"\nb@x.org\n", cut=10_000)
+    assert keys(found) == ["a@x.org", "b@x.org"]
+    assert [(item.line, item.code) for item in found if isinstance(item, Fault)] == [(2, "unreadable")]
+
+
+def test_columns_of_a_record_become_fields() -> None:
+    [row] = read("value,kind,below,list,cause,note,created,expires,state,source\n"
+                 "x.org,domain,true,news,complaint,hi,2024-01-02T03:04:05Z,2030-01-01,archived,crm\n")  # fmt: skip
+    assert isinstance(row, Row)
+    assert (row.rule.kind, row.rule.below, row.list, row.cause) == (Kind.DOMAIN, True, "news", Cause.COMPLAINT)
+    assert (row.state, row.source, row.note) == (State.ARCHIVED, "crm", "hi")
+    assert row.created == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_failures_of_the_sender_do_not_blacklist_people_when_somebody_can_judge() -> None:
+    def judge(text: str) -> Cause | None:
+        return None if "spam" in text else Cause.MAILBOX_NOT_FOUND
+
+    text = "email,created,reason,status\na@x.org,1,554 looks like spam,5.7.1\nb@x.org,1,550 unknown user,5.1.1\n"
+    left_out, row = read(text, classify=judge)
+    assert isinstance(left_out, Fault)
+    assert left_out.code == NOT_THE_RECIPIENT
+    assert isinstance(row, Row)
+    assert row.cause is Cause.MAILBOX_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("1700000000", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        ("1700000000000", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        ("2024-02-01 10:00:00 UTC", datetime(2024, 2, 1, 10, tzinfo=UTC)),
+        ("2024-02-01T10:00:00+02:00", datetime(2024, 2, 1, 8, tzinfo=UTC)),
+        ("Thu, 01 Feb 2024 10:00:00 GMT", datetime(2024, 2, 1, 10, tzinfo=UTC)),
+        ("01.02.2024 10:00", datetime(2024, 2, 1, 10, tzinfo=UTC)),
+        ("01.02.2024", datetime(2024, 2, 1, tzinfo=UTC)),
+        ("yesterday", None),
+        ("99.99.2024", None),
+        ("9" * 30, None),
+    ],
+)
+def test_dates_of_every_kind_are_read(text: str, moment: datetime | None) -> None:
+    assert date_of(text) == moment
+
+
+@given(st.text(max_size=20))
+def test_no_date_raises(text: str) -> None:
+    date_of(text)
+
+
+@given(st.text(max_size=20))
+def test_a_cell_is_never_a_formula_and_comes_back_as_it_was(cell: str) -> None:
+    assert not defused(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
+    if not cell.startswith("'"):
+        assert cell.startswith("\r") or armed(defused(cell)) == cell
+
+
+def test_the_format_is_told() -> None:
+    for text, form in [("a@x.org\n", Format.TEXT), ("email\n", Format.CSV), ("{}  \n", Format.NDJSON)]:
+        reader = Reader(Defaults())
+        reader.feed(text.encode())
+        assert reader.format is form
