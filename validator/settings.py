@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     dns_servers: Names = Field((), description="Resolvers to ask, comma-separated `ip[:port]`; empty: the system's.")
     dns_zone_file: Path | None = Field(None, description="Answer from this zone file instead of asking anybody.")
     dns_off: bool = Field(False, description="Ask nobody: what depends on DNS stays `unknown`.")
+    dns_replay_file: Path | None = Field(None, description="Answer from this recorded snapshot; nobody is asked.")
+    dns_record_file: Path | None = Field(None, description="Write every DNS answer to this snapshot when stopping.")
     dns_timeout_s: float = Field(2.5, gt=0, le=30, description="Seconds that one check may spend on DNS in all.")
     dns_max_in_flight: int = Field(2_000, ge=1, description="DNS questions under way at once; others wait their turn.")
     dns_cache_domains: int = Field(250_000, ge=256, description="Domains kept in the cache, about 300 bytes each.")

@@ -23,8 +23,8 @@ def parse_servers(texts: Sequence[str]) -> list[tuple[str, int]]:
 def _parse_server(text: str) -> tuple[str, int]:
     host, colon, port = text, "", ""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        colon, port = rest[:1], rest[1:]
+        host, bracket, rest = text[1:].partition("]")
+        colon, port = rest[:1] or ("" if bracket else "]"), rest[1:]
     elif text.count(":") == 1:
         host, colon, port = text.partition(":")
     try:
