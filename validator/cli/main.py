@@ -16,6 +16,7 @@ from validator.cli import (
     data,
     database,
     demo,
+    dns,
     feedback,
     keys,
     openapi,
@@ -54,6 +55,7 @@ def validator(
 app.command("serve")(serve.serve_command)
 app.command("ping")(ping.ping_command)
 app.command("check")(check.check_command)
+app.command("dns")(dns.dns_command)
 app.command("demo")(demo.demo_command)
 app.command("settings")(settings.settings_command)
 app.command("openapi")(openapi.openapi_command)

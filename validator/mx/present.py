@@ -56,7 +56,7 @@ _SHOWN = 20
 
 
 def describe_route(route: MailRoute, now: float) -> str:
-    """A few lines: the verdict and why, the hosts with their addresses, and how long it holds; *now* on the route's clock."""
+    """A few lines: the verdict and why, the hosts, and how long it holds; *now* on the resolver's clock."""
     lines = [f"{route.domain}: {_VERDICTS[route.outcome]}: {_REASONS[route.finding]}"]
     for host in route.hosts[:_SHOWN]:
         remark = _HOSTS[host.outcome]

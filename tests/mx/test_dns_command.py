@@ -1,0 +1,74 @@
+"""`validator dns`: the evidence for people, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.nameserver import ZONE_FILE
+from validator.cli.main import app
+from validator.mx.present import _HOSTS, _REASONS, _VERDICTS, describe_route
+from validator.mx.route import HostOutcome, MailHost, MailRoute, RouteFinding, RouteOutcome
+
+
+def run(*words: str, code: int) -> str:
+    environment = {"VALIDATOR_SPECIAL_USE_EXCEPTIONS": "test"}
+    result = CliRunner().invoke(app, ["dns", *words], env=environment)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_a_good_domain_is_shown_with_its_hosts_and_addresses() -> None:
+    lines = run("ok2.mc.test", "--zone", str(ZONE_FILE), code=0).splitlines()
+    assert lines[0] == "ok2.mc.test: takes mail: a mail host with a public address"
+    assert lines[1].split() == ["MX", "10", "mx1.ok2.mc.test", "1.2.3.4"]
+    assert lines[2].split() == ["MX", "20", "mx2.ok2.mc.test", "1.2.3.5"]
+    assert lines[-1].startswith("asked: zone file")
+
+
+def test_an_address_is_looked_up_by_its_domain() -> None:
+    assert run("someone@null.mc.test", "--zone", str(ZONE_FILE), code=1).startswith("null.mc.test: takes no mail")
+
+
+def test_an_unusable_host_says_why() -> None:
+    output = run("mxhalf.mc.test", "mxpriv.mc.test", "--zone", str(ZONE_FILE), code=1)
+    assert "gone.mxhalf.mc.test  does not exist" in output
+    assert "(not public)" in output
+
+
+def test_trouble_is_told_from_a_verdict_by_the_exit_code(tmp_path: Path) -> None:
+    zone = tmp_path / "zone"
+    zone.write_text(";! SERVFAIL broken.example.org\n")
+    output = run("broken.example.org", "--zone", str(zone), code=3)
+    assert "cannot tell" in output
+    assert "worth asking again in 1 s" in output
+
+
+def test_json_is_what_explain_shows(tmp_path: Path) -> None:
+    snapshot = tmp_path / "answers.jsonl"
+    first = run("ok1.mc.test", "--json", "--zone", str(ZONE_FILE), "--record", str(snapshot), code=0)
+    again = run("ok1.mc.test", "--json", "--replay", str(snapshot), code=0)
+    assert json.loads(first)["hosts"] == json.loads(again)["hosts"]
+    assert json.loads(first)["finding"] == "mail_host"
+
+
+def test_what_is_no_domain_is_a_usage_error() -> None:
+    run("not a domain", code=2)
+
+
+def test_every_word_of_the_verdicts_has_a_sentence() -> None:
+    assert set(_VERDICTS) == set(RouteOutcome)
+    assert set(_REASONS) == set(RouteFinding)
+    assert set(_HOSTS) == set(HostOutcome)
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_long_list_is_cut_and_a_stale_answer_marked(stale: bool) -> None:
+    hosts = tuple(MailHost(f"mx{number}.org", number, (), HostOutcome.NOT_ASKED) for number in range(50))
+    route = MailRoute("a.org", RouteOutcome.DELIVERABLE, RouteFinding.MAIL_HOST, hosts, False, stale, 10.0, 0.0)
+    text = describe_route(route, 5.0)
+    assert "30 more mail hosts" in text
+    assert ("stale" in text) is stale
