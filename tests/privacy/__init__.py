@@ -1,0 +1,1 @@
+"""No address leaves the service but in answers."""
