@@ -144,6 +144,8 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         feedback = await stack.enter_async_context(
             Feedback.open(database, reference, settings, confirm_domain=_domain_confirmer(resolver, settings))
         )
+        blacklist.counting.soft_bounced = feedback.soft_counter
+        checker.evidence = feedback.evidence
         webhooks = WebhookGate(settings)
         yield Runtime(settings, reference, resolver, database, blacklist, checker, keys, feedback, webhooks)
 

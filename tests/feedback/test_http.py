@@ -57,6 +57,16 @@ async def test_an_event_blocks_what_is_checked_and_shows_why(running: Service) -
     assert (await running.client.get("/events", params={"limit": "0"})).status == 422
 
 
+async def test_soft_failures_are_seen_before_they_block(running: Service) -> None:
+    soft = {**GONE, "address": "anna@gmail.com", "text": "552 5.2.2 Mailbox full"}
+    await running.post("/events", soft)
+    verdict = await running.check("anna@gmail.com", explain=True)
+    assert verdict["explain"]["extra"]["soft_bounces"]["days"] == 1
+    assert "soft_bounces" not in (await running.check("olga@gmail.com", explain=True))["explain"]["extra"]
+    counts = await _json(await running.client.get("/blacklist/stats"))
+    assert counts["soft_bounced"] == 1
+
+
 async def test_one_bad_event_is_named_and_the_rest_is_stored(running: Service) -> None:
     lines = [
         orjson.dumps(GONE),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from validator import metrics
 from validator.address import (
@@ -40,6 +40,8 @@ from validator.reference.providers import Provider, Providers
 from validator.sanitize import DomainEvidence, Sanitized, Sanitizer
 from validator.verdict import Change, Explanation, Outcome, Reason, Status, Verdict
 
+Evidence = Callable[[str], Awaitable[Mapping[str, object]]]
+"""Address -> JSON-ready evidence by name; empty when there is none."""
 BLACKLIST_REASONS = frozenset({Reason.BLACKLISTED, Reason.MX_RECORD_BLACKLISTED, Reason.MX_IP_BLACKLISTED})
 """Reasons that come from an entry of the list."""
 
@@ -99,6 +101,8 @@ class CheckPipeline:
         self._dns_timeout_s = dns_timeout_s
         self._relays_are_application = relays_are_application
         self._disposable = disposable
+        self.evidence: Evidence | None = None
+        """Further evidence of an address for `explain`; set by whoever has some."""
         self.replace_reference(sanitizer=sanitizer, recipients=recipients, providers=providers)
 
     def replace_reference(self, *, sanitizer: Sanitizer, recipients: Recipients, providers: Providers) -> None:
@@ -137,7 +141,13 @@ class CheckPipeline:
             hits += (await self._list_hits([facts], options.lists))[0]
         if facts.hits:
             hits += await self._blacklist.overridden(address, facts.hits)
-        return self._judge(prepared, address, facts, hits, options)
+        verdict = self._judge(prepared, address, facts, hits, options)
+        return verdict if verdict.explain is None else await self._with_evidence(verdict, verdict.explain)
+
+    async def _with_evidence(self, verdict: Verdict, explain: Explanation) -> Verdict:
+        """The verdict with what other rooms know of the address; it decides nothing."""
+        extra = await self.evidence(verdict.email) if self.evidence is not None else None
+        return replace(verdict, explain=replace(explain, extra=extra)) if extra else verdict
 
     async def check_many(self, texts: Sequence[str], options: CheckOptions = DEFAULT_OPTIONS) -> list[Verdict]:
         """Judge a window of texts, same order and length: distinct domains resolved together, one address query.
@@ -171,7 +181,10 @@ class CheckPipeline:
             if known.hits:
                 hits += await self._blacklist.overridden(address, known.hits)
             prepared = Prepared(address.text, address.text, address) if isinstance(item, EmailAddress) else item
-            verdicts.append(self._judge(prepared, address, known, hits, options))
+            verdict = self._judge(prepared, address, known, hits, options)
+            if verdict.explain is not None:
+                verdict = await self._with_evidence(verdict, verdict.explain)
+            verdicts.append(verdict)
         for route, count in alone.items():
             _COUNTERS[route.status, route.reason].count += count
         return verdicts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ import orjson
 from validator import metrics
 from validator.blacklist.entry import Cause, RuleFault
 from validator.blacklist.keys import address_rule
-from validator.database import Database
+from validator.database import AsyncConnection, Database
 from validator.errors import StorageUnavailable, WebhookRejected
 from validator.feedback.classify import Classifier
 from validator.feedback.event import Event, EventKind, Reported, judge
@@ -41,6 +41,7 @@ _TEND_EVERY_S = 3_600.0
 _CONFIRM_AT_ONCE = 32
 _DOMAIN_CAUSES = (Cause.DOMAIN_NOT_FOUND, Cause.DOMAIN_NO_MAIL)
 _IGNORED_DAYS = 14
+_COUNTED_DAYS = 30
 _TOKEN_DAYS = 30
 
 
@@ -244,10 +245,19 @@ class Feedback:
             "reason": row.last_reason,
         }
 
+    async def evidence(self, address: str) -> Mapping[str, object]:
+        """What `explain` shows of an address: `soft_bounces`, when there are any."""
+        counted = await self.soft_bounces(address)
+        return {"soft_bounces": counted} if counted else {}
+
+    async def soft_counter(self, conn: AsyncConnection) -> int:
+        """`count_soft` inside somebody else's view of the store."""
+        return await store.count_soft(conn, self.clock() - timedelta(days=_COUNTED_DAYS))
+
     async def count_soft(self) -> int:
         """Addresses that have failed softly of late and are not blocked; for the counts of the blacklist."""
         async with self.database.reading() as conn:
-            return await store.count_soft(conn, self.clock() - timedelta(days=30))
+            return await store.count_soft(conn, self.clock() - timedelta(days=_COUNTED_DAYS))
 
     async def tend(self) -> int:
         """Drop what is over its retention; answers how many events went."""
