@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from validator.sanitize.story import rule_sentence
 from validator.verdict import Explanation, Verdict
 
 
@@ -26,7 +27,13 @@ def explain_document(explain: Explanation) -> dict[str, Any]:
     """The wire form of the evidence."""
     return {
         "changes": [
-            {"rule": change.rule, "before": change.before, "after": change.after, "confidence": change.confidence}
+            {
+                "rule": change.rule,
+                "before": change.before,
+                "after": change.after,
+                "confidence": change.confidence,
+                "sentence": rule_sentence(change.rule),
+            }
             for change in explain.changes
         ],
         "findings": [

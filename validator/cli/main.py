@@ -17,6 +17,7 @@ from validator.cli import (
     database,
     demo,
     dns,
+    explain,
     feedback,
     keys,
     openapi,
@@ -56,6 +57,7 @@ app.command("serve")(serve.serve_command)
 app.command("ping")(ping.ping_command)
 app.command("check")(check.check_command)
 app.command("dns")(dns.dns_command)
+app.command("explain")(explain.explain_command)
 app.command("demo")(demo.demo_command)
 app.command("settings")(settings.settings_command)
 app.command("openapi")(openapi.openapi_command)

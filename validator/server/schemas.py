@@ -35,6 +35,7 @@ class ChangeModel(BaseModel):
     before: str = Field(description="The part as it stood.")
     after: str = Field(description="The part afterwards.")
     confidence: float = Field(description="0 to 1; applied from 0.9, suggested from 0.6.")
+    sentence: str = Field(description="What the rule means, for people.")
 
 
 class FindingModel(BaseModel):
