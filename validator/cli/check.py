@@ -91,6 +91,8 @@ def check_command(
         settings_file=settings_file, zone=zone, replay=replay, record=record, no_dns=no_dns,
         url=url, key=key, sanitize=sanitize, explain=explain, lists=tuple(lists or ()),
     )  # fmt: skip
+    if record is not None and jobs > 1:
+        raise RequestRefused("--record: by one process only")
     files = files_among(what)
     if not files:
         from validator.cli.check_addresses import check_addresses
