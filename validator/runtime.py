@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import gc
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self, TypedDict
+from typing import TypedDict
 
 from pydantic import SecretStr
 
 from validator.address import SyntaxRules
 from validator.blacklist.guard import Guard
 from validator.blacklist.service import Blacklist
-from validator.bulk.judging import judge_windows
-from validator.bulk.rows import RowOptions
-from validator.bulk.texts import rows_of_texts
-from validator.checker import CheckOptions, CheckPipeline
+from validator.checker import CheckPipeline
 from validator.database import Database
 from validator.errors import StorageUnavailable
 from validator.feedback.gate import WebhookGate
@@ -32,8 +29,7 @@ from validator.recipient import Recipients
 from validator.reference import Reference, load_reference
 from validator.reference.providers import Providers, load_providers
 from validator.sanitize import Sanitizer
-from validator.settings import OnUnknown, PlusPolicy, Settings, load_settings
-from validator.verdict import Verdict
+from validator.settings import PlusPolicy, Settings, load_settings
 
 
 @dataclass(slots=True)
@@ -194,44 +190,3 @@ async def open_pipeline(settings: Settings | None = None) -> AsyncIterator[Check
     with tempfile.TemporaryDirectory(prefix="validator-") as folder:
         async with open_runtime(leaving_no_store(settings or load_settings(), Path(folder))) as runtime:
             yield runtime.checker
-
-
-class Checker:
-    """The check as a library: `async with Checker.open() as checker: verdict = await checker.check(text)`.
-
-    Safe for any number of tasks of one event loop.
-    """
-
-    def __init__(self, pipeline: CheckPipeline) -> None:
-        """Over stages that are open already; `Checker.open` opens them."""
-        self._pipeline = pipeline
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, settings: Settings | None = None) -> AsyncIterator[Self]:
-        """A checker over its own resolver and the configured blacklist; by default configured from the environment."""
-        async with open_pipeline(settings) as pipeline:
-            yield cls(pipeline)
-
-    async def check(
-        self, text: str, *, sanitize: bool = True, explain: bool = False, lists: Sequence[str] = ()
-    ) -> Verdict:
-        """The verdict on one address. Never raises for bad input or DNS trouble; raises `StorageUnavailable`."""
-        return await self._pipeline.check(text, CheckOptions(sanitize, explain, tuple(lists)))
-
-    async def check_many(
-        self,
-        texts: Iterable[str] | AsyncIterable[str],
-        *,
-        sanitize: bool = True,
-        explain: bool = False,
-        lists: Sequence[str] = (),
-    ) -> AsyncIterator[Verdict]:
-        """Verdicts in order, for any number of texts; a bounded number of windows of 1,000 is held at once."""
-        options = RowOptions(CheckOptions(sanitize, explain, tuple(lists)), OnUnknown.ACCEPT)
-        judged = judge_windows(self._pipeline, rows_of_texts(texts), options)
-        async with aclosing(judged):
-            async for _, answers in judged:
-                for answer in answers:
-                    assert isinstance(answer, Verdict)
-                    yield answer

@@ -221,7 +221,7 @@ def test_junit_is_read_by_a_junit_parser(tmp_path: object) -> None:
 
 
 def test_sarif_has_what_code_scanning_asks_for() -> None:
-    document = json.loads(as_sarif(FINDINGS, addresses=False))
+    document = json.loads(as_sarif(FINDINGS, version="1", addresses=False))
     assert document["version"] == "2.1.0"
     [run] = document["runs"]
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(MEANINGS)

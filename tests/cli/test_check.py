@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -14,7 +15,7 @@ import pytest
 from junitparser import JUnitXml
 from typer.testing import CliRunner, Result
 
-from tests.service import DEMO_ZONE
+from tests.service import DEMO_ZONE, Service
 from validator.cli.main import app
 from validator.errors import RequestRefused
 
@@ -106,6 +107,14 @@ def test_several_processes_write_what_one_writes(run: Run, tmp_path: Path) -> No
     assert run("many.txt", "--out", "one.csv.gz").exit_code == 1
     assert run("many.txt", "--out", "two.csv.gz", "--jobs", "2").exit_code == 1
     assert (tmp_path / "one.csv.gz").read_bytes() == (tmp_path / "two.csv.gz").read_bytes()
+
+
+async def test_a_running_service_is_asked_instead(run: Run, list_csv: Path, running: Service) -> None:
+    url = str(running.client.make_url("/")).rstrip("/")
+    assert (await asyncio.to_thread(run, "list.csv", "--out", "here.csv")).exit_code == 1
+    done = await asyncio.to_thread(run, "list.csv", "--out", "there.csv", "--url", url, zone=False)
+    assert done.exit_code == 1, done.output
+    assert (list_csv.parent / "there.csv").read_bytes() == (list_csv.parent / "here.csv").read_bytes()
 
 
 def test_standard_input_needs_a_format(run: Run) -> None:
@@ -202,10 +211,14 @@ def test_a_file_that_cannot_be_read_is_a_finding_and_exit_two(run: Run, fixtures
     assert "users.csv:3:3" in done.stdout
 
 
-@pytest.mark.parametrize("words", [("--zone", str(DEMO_ZONE)), ("--no-dns",)])
+@pytest.mark.parametrize("words", [("--zone", str(DEMO_ZONE)), ("--no-dns",), ("--replay", "dns.json")])
 def test_runs_without_network_open_no_socket(
     run: Run, fixtures: list[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
+    monkeypatch.setenv("VALIDATOR_DNS_ZONE_FILE", str(DEMO_ZONE))
+    monkeypatch.setenv("VALIDATOR_SPECIAL_USE_EXCEPTIONS", "test")
+    assert run(*fixtures, "--format", "json", "--record", "dns.json", zone=False).exit_code == 1
+    monkeypatch.delenv("VALIDATOR_DNS_ZONE_FILE")
     real = socket.socket
 
     class Guarded(real):  # type: ignore[misc, valid-type]

@@ -13,7 +13,6 @@ from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
-from validator import __version__
 from validator.bulk.summary import Summary
 from validator.verdict import Reason, Status, Verdict
 
@@ -193,7 +192,7 @@ def _xml_text(text: str) -> str:
     return "".join(char if char.isprintable() or char in "\t\n" else "\ufffd" for char in text)
 
 
-def as_sarif(findings: Sequence[ListFinding], *, addresses: bool) -> bytes:
+def as_sarif(findings: Sequence[ListFinding], *, version: str, addresses: bool) -> bytes:
     """SARIF 2.1.0, one run; code scanning systems show it beside the lines."""
     rules = list(MEANINGS)
     results = []
@@ -223,7 +222,7 @@ def as_sarif(findings: Sequence[ListFinding], *, addresses: bool) -> bytes:
         )
     driver = {
         "name": "validator",
-        "version": __version__,
+        "version": version,
         "rules": [
             {"id": rule, "name": rule, "shortDescription": {"text": meaning}} for rule, meaning in MEANINGS.items()
         ],

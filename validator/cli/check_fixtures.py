@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from validator import __version__
 from validator.bulk.documents import Cell
 from validator.bulk.encode import Answer
 from validator.bulk.files import STDIN, ListFormat, format_of_content, format_of_name
@@ -184,4 +185,4 @@ def _formed(outcome: Outcome, form: OutputFormat, *, addresses: bool) -> Iterato
         case OutputFormat.JUNIT:
             yield from (part.encode() for part in as_junit(outcome.findings, outcome.checked))
         case OutputFormat.SARIF:
-            yield as_sarif(outcome.findings, addresses=addresses)
+            yield as_sarif(outcome.findings, version=__version__, addresses=addresses)
