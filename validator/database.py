@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
+from validator import metrics
 from validator.errors import Conflict, SettingsError, StorageUnavailable
 from validator.migrations import current, upgrade
 
@@ -245,9 +246,13 @@ class Database:
                 with translated():
                     async with engine.connect() as conn:
                         yield conn
+        except StorageUnavailable:
+            metrics.STORE_UNAVAILABLE.labels("transaction").inc()
+            raise
         except TimeoutError as error:
             if not deadline.expired():
                 raise
+            metrics.STORE_UNAVAILABLE.labels("transaction").inc()
             raise StorageUnavailable("the store did not answer in time") from error
 
     async def aclose(self) -> None:

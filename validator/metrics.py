@@ -225,6 +225,18 @@ DNS_REWRITING = Gauge(
 )
 
 # --- blacklist ------------------------------------------------------------------------------------------------------
+BLACKLIST_CHANGES = Counter(
+    "validator_blacklist_changes_total", "Entries added and changed one by one.", ("change",), registry=REGISTRY
+)
+BLACKLIST_IMPORTS = Counter(
+    "validator_blacklist_imports_total", "Imports that came to an end, by outcome.", ("outcome",), registry=REGISTRY
+)
+BLACKLIST_IMPORT_LINES = Counter(
+    "validator_blacklist_import_lines_total", "Lines of finished imports, by outcome.", ("outcome",), registry=REGISTRY
+)
+STORE_UNAVAILABLE = Counter(
+    "validator_store_unavailable_total", "Times that the store could not be used.", ("access",), registry=REGISTRY
+)
 
 # --- feedback -------------------------------------------------------------------------------------------------------
 FEEDBACK_EVENTS = Counter(

@@ -14,12 +14,16 @@ from typing import TypedDict
 from pydantic import SecretStr
 
 from validator.address import SyntaxRules
+from validator.blacklist.entry import Cause
 from validator.blacklist.guard import Guard
+from validator.blacklist.importing import Classify
 from validator.blacklist.service import Blacklist
 from validator.checker import CheckPipeline
 from validator.database import Database
 from validator.errors import StorageUnavailable
+from validator.feedback.classify import Classifier
 from validator.feedback.gate import WebhookGate
+from validator.feedback.reasons import Disposition, FailureReason
 from validator.feedback.service import ConfirmDomain, Feedback
 from validator.keys.key import parse_static_keys
 from validator.keys.ring import KeyRing
@@ -109,6 +113,26 @@ def guard_of(settings: Settings, reference: Reference) -> Guard:
     )
 
 
+def imported_text_judge(reference: Reference) -> Classify:
+    """Says what the failure text of an imported line means for its address; None when it does not speak against it."""
+    classifier = Classifier(reference)
+    causes = {cause.value: cause for cause in Cause}
+
+    def judge(text: str) -> Cause | None:
+        found = classifier.classify_text(text)
+        match found.disposition:
+            case Disposition.HARD | Disposition.SOFT | Disposition.COMPLAINT:
+                return causes.get(found.reason.value, Cause.IMPORT)
+            case Disposition.UNKNOWN:
+                return Cause.IMPORT
+            case Disposition.NONE:
+                return Cause.PROVIDER_LIST if found.reason is FailureReason.ALREADY_SUPPRESSED else None
+            case Disposition.SENDER | Disposition.TRANSIENT:
+                return None
+
+    return judge
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtime]:
     """Open data, store and resolver; close them in reverse order. Raises any `ValidatorError` of theirs."""
@@ -122,7 +146,9 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
             erase_key=settings.erase_key.get_secret_value().encode() or None,
         )
         stack.push_async_callback(database.aclose)
-        blacklist = await stack.enter_async_context(Blacklist.open(database, guard_of(settings, reference)))
+        blacklist = await stack.enter_async_context(
+            Blacklist.open(database, guard_of(settings, reference), classify=imported_text_judge(reference))
+        )
         static = parse_static_keys(settings.keys.get_secret_value(), since=datetime.now(UTC))
         keys = await stack.enter_async_context(KeyRing.open(database, static))
         resolver = open_resolver(settings, reference)

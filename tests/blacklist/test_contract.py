@@ -203,7 +203,8 @@ async def test_complaints_and_unsubscribes_need_an_explicit_acknowledgement(serv
     ("text", "value", "cause"),
     [
         ("jane@example.org, joan@example.org\n", "joan@example.org", "import"),
-        ("email,created,reason,status\njane@example.org,1700000000,550 no such user,5.1.1\n", None, "import"),
+        ("email,created,reason,status\njane@example.org,1700000000,550 no such user,5.1.1\n", None,
+         "mailbox_not_found"),
         ("address,code,error,created_at\njane@example.org,550,no,2024-01-02\n", None, "import"),
         ("EmailAddress,Reason,LastUpdateTime\njane@example.org,COMPLAINT,2024-01-02T03:04:05Z\n", None, "complaint"),
         ("Recipient,SuppressionReason,Origin,CreatedAt\njane@example.org,HardBounce,Recipient,2024-01-02\n", None,
@@ -224,6 +225,14 @@ async def test_an_import_is_a_paste_or_a_file_and_its_header_is_recognised(
     found = await call(served, "GET", f"/blacklist/address/{value or 'jane@example.org'}")
     assert found["entries"][0]["cause"] == cause
     assert (await brought(served, text, name="file.csv"))["counts"]["unchanged"] >= 1
+
+
+async def test_importing_a_list_of_blocks_does_not_blacklist_the_people_in_it_unless_told_to(served: Service) -> None:
+    text = "email,created,reason,status\njane@example.org,1700000000,554 5.7.1 message looks like SPAM to me,5.7.1\n"
+    report = await brought(served, text)
+    assert (report["counts"]["added"], report["counts"]["left_out"]) == (0, 1)
+    assert await blocked(served, "jane@example.org") == [False]
+    assert (await brought(served, text, judge=False))["counts"]["added"] == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])

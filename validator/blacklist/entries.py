@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from validator import metrics
 from validator.blacklist.entry import BLOCKING, MAX_NOTE_CHARS, Action, Entry, Event, NewEntry, Rule, State
 from validator.blacklist.guard import Guard
 from validator.blacklist.keys import list_name
@@ -66,7 +67,10 @@ class Entries:
                 self._guard.require(entry.rule, pointer=f"{where}/value")
         now = self._clock()
         async with self._database.transaction() as conn:
-            return [await record(conn, entry, now=now, actor=actor) for entry in new]
+            recorded = [await record(conn, entry, now=now, actor=actor) for entry in new]
+        for _, outcome in recorded:
+            metrics.BLACKLIST_CHANGES.labels(outcome.value).inc()
+        return recorded
 
     async def get(self, identifier: str) -> tuple[Entry, list[Event]]:
         """An entry and its history; raises `NotFound`."""
@@ -141,7 +145,9 @@ class Entries:
             await move(
                 conn, identifier, to, action, origins, now=self._clock(), actor=actor, why=clean_text(why, "/why")
             )
-            return await by_id(conn, identifier)
+            entry = await by_id(conn, identifier)
+        metrics.BLACKLIST_CHANGES.labels(action.value).inc()
+        return entry
 
 
 async def move(

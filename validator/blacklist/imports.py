@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from validator import metrics
 from validator.blacklist.entries import Clock, read_cursor, write_cursor
 from validator.blacklist.guard import Guard
 from validator.blacklist.import_options import ImportOptions, LineFault, Rehearsal
@@ -288,6 +289,10 @@ class Imports:
                 return importer.run(body, after_line=batch.lines_done, done=done, progress=progress)
 
         if await self._in_thread(batch, work):
+            metrics.BLACKLIST_IMPORTS.labels("done").inc()
+            for outcome, number in (await self.get(batch.id)).counts.items():
+                if outcome != "lines":
+                    metrics.BLACKLIST_IMPORT_LINES.labels(outcome).inc(number)
             async with self._database.transaction() as conn:
                 if (await batch_by_id(conn, batch.id, lock=True)).owner == self._owner:
                     await finish(conn, batch.id, BatchStatus.DONE, now=self._clock())
@@ -329,6 +334,7 @@ class Imports:
             case StorageUnavailable():
                 raise failure
             case _:
+                metrics.BLACKLIST_IMPORTS.labels("failed").inc()
                 async with self._database.transaction() as conn:
                     await finish(conn, batch.id, BatchStatus.FAILED, now=self._clock(), error=type(failure).__name__)
                 raise failure

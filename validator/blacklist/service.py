@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
+from validator import metrics
 from validator.address import EmailAddress
 from validator.blacklist.allowlist import AllowList
 from validator.blacklist.counting import Counting
@@ -111,11 +112,19 @@ class Blacklist:
 
         The list `default` always applies, *lists* besides; a name that no list has is an empty list.
         """
-        return await self._matcher.addresses(addresses, lists)
+        try:
+            return await self._matcher.addresses(addresses, lists)
+        except StorageUnavailable:
+            metrics.STORE_UNAVAILABLE.labels("lookup").inc()
+            raise
 
     async def match_domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
         """Entries that match each domain, its mail hosts or their addresses; same length and order, one query."""
-        return await self._matcher.domains(domains, lists)
+        try:
+            return await self._matcher.domains(domains, lists)
+        except StorageUnavailable:
+            metrics.STORE_UNAVAILABLE.labels("lookup").inc()
+            raise
 
     async def overridden(self, address: EmailAddress, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         """*hits* of `match_domains`, marked where the allow-list has this very address; free when there are none."""

@@ -41,7 +41,7 @@ async def opened(settings_file: Path | None) -> AsyncIterator[Blacklist]:
     from validator.blacklist.service import Blacklist
     from validator.database import Database
     from validator.reference import load_reference
-    from validator.runtime import guard_of
+    from validator.runtime import guard_of, imported_text_judge
     from validator.settings import load_settings
 
     settings = load_settings(settings_file)
@@ -52,8 +52,9 @@ async def opened(settings_file: Path | None) -> AsyncIterator[Blacklist]:
         erase_key=settings.erase_key.get_secret_value().encode() or None,
     )
     try:
-        guard = guard_of(settings, load_reference(settings.data_dir))
-        async with Blacklist.open(database, guard, watch=False) as blacklist:
+        reference = load_reference(settings.data_dir)
+        guard, judge = guard_of(settings, reference), imported_text_judge(reference)
+        async with Blacklist.open(database, guard, watch=False, classify=judge) as blacklist:
             yield blacklist
     finally:
         await database.aclose()
