@@ -1,4 +1,4 @@
-"""2,000 planted addresses go through a whole service process; none of them is in a log, a metric, an error or a file."""
+"""2,000 planted addresses go through a whole service; none is in a log, a metric or an error afterwards."""
 
 from __future__ import annotations
 

@@ -40,8 +40,11 @@ class Listener:
         self._sock.listen(BACKLOG)
         self._loop.add_reader(self._sock.fileno(), self._accept)
 
-    def pause(self) -> None:
-        """Take in what already waits (bounded), then accept no more; the socket stays open for other processes."""
+    async def leave(self) -> None:
+        """Take in every connection that the kernel has completed and close this process's handle of the socket.
+
+        Nothing happens between the last look and the close, so hardly a client connects to somebody who is gone.
+        """
         if not self._is_open:
             return
         self._is_open = False
@@ -50,19 +53,12 @@ class Listener:
             self._pause = None
         else:
             self._loop.remove_reader(self._sock.fileno())
-
-    async def drain(self) -> None:
-        """Take in every connection that the kernel has already completed, without waiting for more."""
         for _ in range(BACKLOG):
             if not self._accept():
                 break
+        self._sock.close()
         while self._adopting:
             await asyncio.wait(self._adopting)
-
-    def close(self) -> None:
-        """Stop and close this process's handle of the socket."""
-        self.pause()
-        self._sock.close()
 
     def _accept(self) -> bool:
         try:

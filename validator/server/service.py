@@ -136,8 +136,7 @@ class HttpService:
         metrics.READY.set(0)
         await asyncio.sleep(delay_s)
         self._generation.app[LOAD].leaving = True
-        self._listener.pause()
-        await self._listener.drain()
+        await self._listener.leave()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.drain_timeout_s
         idle_until = loop.time() + min(1.0, self._settings.drain_timeout_s / 4)
@@ -145,7 +144,6 @@ class HttpService:
             if not self._server.busy and loop.time() >= idle_until:
                 break
             await asyncio.sleep(POLL_S)
-        self._listener.close()
         self._server.stop_sweeping()
         self._server.pre_shutdown()
         await self._server.shutdown(max(0.1, deadline - loop.time()))
