@@ -16,7 +16,7 @@ from validator.metrics import DNS_IN_FLIGHT, DNS_QUERIES, DNS_QUERY_SECONDS, DNS
 from validator.mx.answer import Answer, AnswerKind, Fault, RecordType, failed
 from validator.mx.canary import invented_addresses
 from validator.mx.care import ServerCare
-from validator.mx.health import ServerHealth
+from validator.mx.health import ServerHealth, ServerState
 from validator.mx.parse import read_message
 from validator.mx.source import OnAnswer
 from validator.mx.tcp import ask_over_tcp
@@ -38,15 +38,12 @@ MAX_TCP = 64
 _READ_BURST = 128
 _MAX_DATAGRAM_OCTETS = 4_096
 _SAMPLE_MASK = 15
+_TYPES = max(RecordType) + 1
+_RECORDS = AnswerKind.RECORDS
+_UP = ServerState.UP
 _RCODE_FAULTS = {1: Fault.FORMERR, 2: Fault.SERVFAIL, 4: Fault.NOTIMP, 5: Fault.REFUSED}
 _EDNS_FAULTS = frozenset({Fault.FORMERR, Fault.NOTIMP, Fault.RCODE})
 _TRANSIENT_FAULTS = frozenset({Fault.SERVFAIL, Fault.MALFORMED})
-_COUNTERS = {
-    (rtype.value, outcome): DNS_QUERIES.labels(rtype.name, outcome.value)
-    for rtype in RecordType
-    for outcome in (*AnswerKind, *Fault)
-    if outcome is not AnswerKind.FAILED
-}
 _RETRIED = {cause: DNS_RETRIES.labels(cause) for cause in ("timeout", "servfail", "edns", "case", "server", "unsent")}
 _OVER_TCP = {outcome: DNS_TCP.labels(outcome) for outcome in ("answered", "failed")}
 
@@ -78,7 +75,8 @@ class DnsClient:
         self._tcp_tasks: set[asyncio.Task[None]] = set()
         self._tcp_slots = asyncio.Semaphore(MAX_TCP)
         self._case = CaseMixer()
-        self._counts: dict[tuple[int, AnswerKind | Fault], int] = {}
+        self._counts: dict[tuple[int, str], int] = {}
+        self._found = [0] * _TYPES
         self._answered = 0
         self._unsent = 0
 
@@ -147,7 +145,8 @@ class DnsClient:
     def _begin(self, query: Query, now: float) -> None:
         query.counted = True
         self.in_flight += 1
-        self._send(query, self.care.choose(), now)
+        first = self.care.servers[0]
+        self._send(query, first if first.state is _UP else self.care.choose(), now)
 
     def _send(self, query: Query, server: Server, now: float, edns: bool = True, mixed: bool = True) -> None:
         if query.done:
@@ -213,18 +212,23 @@ class DnsClient:
         if query.attempts and not query.probe:
             self.care.note_silence(query.attempts[-1].channel.server)
 
-    def _count(self, query: Query, outcome: AnswerKind | Fault) -> None:
+    def _count(self, query: Query, answer: Answer) -> None:
         """Plain numbers here, metrics once a second: a counter and a histogram would cost as much as the parsing."""
-        key = (query.rtype, outcome)
-        self._counts[key] = self._counts.get(key, 0) + 1
+        if answer.kind is _RECORDS:
+            self._found[query.rtype] += 1
+        else:
+            key = (int(query.rtype), (answer.fault or answer.kind).value)
+            self._counts[key] = self._counts.get(key, 0) + 1
         self._answered += 1
         if not self._answered & _SAMPLE_MASK:
             DNS_QUERY_SECONDS.observe(self._clock() - query.started_at)
 
     def _on_heartbeat(self) -> None:
         counts, self._counts = self._counts, {}
-        for key, count in counts.items():
-            _COUNTERS[key].inc(count)
+        found, self._found = self._found, [0] * _TYPES
+        counts |= {(rtype, AnswerKind.RECORDS.value): count for rtype, count in enumerate(found) if count}
+        for (rtype, outcome), count in counts.items():
+            DNS_QUERIES.labels(RecordType(rtype).name, outcome).inc(count)
         unsent, self._unsent = self._unsent, 0
         _RETRIED["unsent"].inc(unsent)
         DNS_IN_FLIGHT.set(self.in_flight)
@@ -233,15 +237,18 @@ class DnsClient:
 
     def _on_readable(self, channel: Channel) -> None:
         receive = channel.socket.recv
-        for _ in range(_READ_BURST):
+        for done in range(channel.burst):
             try:
                 data = receive(_MAX_DATAGRAM_OCTETS)
             except BlockingIOError:
+                channel.burst = done or 1
                 return
             except OSError:
                 self._on_port_closed(channel)
                 return
             self._on_datagram(channel, data)
+        # finding the socket empty costs as much as a datagram, so the next try expects about as many as came now
+        channel.burst = min(2 * channel.burst, _READ_BURST)
 
     def _on_port_closed(self, channel: Channel) -> None:
         self.care.note_port_closed(channel.server)
@@ -367,7 +374,7 @@ class DnsClient:
             query.bucket.discard(query)
         if not query.probe:
             self.in_flight -= query.counted
-            self._count(query, answer.fault or answer.kind)
+            self._count(query, answer)
         query.on_answer(answer)
         while self._queue and self._open and self.in_flight < self._max_in_flight:
             waiting = self._queue.popleft()

@@ -92,6 +92,7 @@ class MxResolver:
         self._lookups: dict[str, Lookup] = {}
         self._canary: asyncio.Task[None] | None = None
         self._open = False
+        self._hits = 0
         self._served = dict.fromkeys(Served, 0)
         self._routed = dict.fromkeys(RouteOutcome, 0)
         self._timer: asyncio.TimerHandle | None = None
@@ -126,7 +127,7 @@ class MxResolver:
             return None
         if left_s < REFRESH_SHARE * (route.expires_at - route.resolved_at):
             self._refresh(domain, now)
-        self._served[Served.HIT] += 1
+        self._hits += 1
         return route
 
     async def route(self, domain: str, *, timeout_s: float) -> MailRoute:
@@ -257,6 +258,7 @@ class MxResolver:
 
     def _count(self) -> None:
         """Plain numbers on the way, metrics once a second."""
+        self._served[Served.HIT], self._hits = self._hits, 0
         for served, count in self._served.items():
             if count:
                 DNS_CACHE.labels(served.value).inc(count)

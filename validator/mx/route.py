@@ -313,12 +313,11 @@ def host_addresses(a: Answer, aaaa: Answer) -> tuple[str, ...]:
 
 def decide_hosts(hosts: Sequence[MailHost]) -> Decision:
     """The verdict when every MX host has been looked at: one usable host suffices, one failure leaves it open."""
-    outcomes = {host.outcome for host in hosts}
-    if HostOutcome.USABLE in outcomes:
+    if any(host.outcome is HostOutcome.USABLE for host in hosts):
         return RouteOutcome.DELIVERABLE, RouteFinding.MAIL_HOST
-    if HostOutcome.FAILED in outcomes:
+    if any(host.outcome is HostOutcome.FAILED for host in hosts):
         return RouteOutcome.UNKNOWN, RouteFinding.HOST_FAILED
-    outcomes.discard(HostOutcome.NOT_ASKED)
+    outcomes = {host.outcome for host in hosts} - {HostOutcome.NOT_ASKED}
     if len(outcomes) == 1:
         return RouteOutcome.NO_MAIL, _HOST_FINDINGS[outcomes.pop()]
     return RouteOutcome.NO_MAIL, RouteFinding.HOSTS_UNUSABLE

@@ -22,6 +22,8 @@ PLAIN_AFTER = 4
 RELEARN_S = 600.0
 """How long such a habit is kept before it is tried again."""
 _RECEIVE_BUFFER_BYTES = 1 << 20
+TURN_BITS = 5
+"""A channel gets 2 ** 5 questions in a row."""
 NS = 2
 """Record type of the first probe."""
 _SMOOTHING = 0.1
@@ -88,13 +90,15 @@ class Attempt:
 class Channel:
     """One connected UDP socket and the questions that wait on it, by id."""
 
-    __slots__ = ("opened_at", "server", "socket", "waiting")
+    __slots__ = ("burst", "opened_at", "server", "socket", "waiting")
 
     def __init__(self, server: Server, now: float) -> None:
         """Open and connect; raises OSError when the address cannot be reached at all."""
         self.server = server
         self.opened_at = now
         self.waiting: dict[int, Attempt] = {}
+        self.burst = 1
+        """Datagrams to read before the event loop is asked again; follows what arrives."""
         self.socket = socket.socket(server.family, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
@@ -144,9 +148,9 @@ class Server:
         self._turn = 0
 
     def next_channel(self) -> Channel:
-        """The channels take turns."""
-        self._turn = turn = (self._turn + 1) % len(self.channels)
-        return self.channels[turn]
+        """The channels take turns of a few questions each, so that answers arrive in bursts worth waking up for."""
+        self._turn = turn = self._turn + 1
+        return self.channels[(turn >> TURN_BITS) % len(self.channels)]
 
     def note_answer(self, took_s: float, refused: bool) -> bool:
         """A reply to a question of ours came; True when that changes the state, which is then set."""

@@ -30,12 +30,13 @@ _U32 = Struct("!I")
 _SOA_NUMBERS = 20
 _MAX_TTL_S = 0x7FFFFFFF
 _MAX_POINTERS = 16
+_RECORDS = AnswerKind.RECORDS
+_new = tuple.__new__
 _IN = 1
 _NS, _SOA, _OPT_TYPE = 2, 6, 41
 _A, _AAAA, _MX = int(RecordType.A), int(RecordType.AAAA), int(RecordType.MX)
 _NAME = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _LENGTHS = [chr(length) for length in range(64)]
-_QUESTION_ENDS = {rtype: f"\0\0{chr(rtype)}\0\1" for rtype in (_NS, *RecordType)}
 _PLAIN_OPT = b"\0\0\x29"
 _CASE_BITS = 10
 
@@ -46,7 +47,7 @@ def encode_question(name: str, rtype: int) -> bytes:
     if name:
         for label in name.split("."):
             text += _LENGTHS[len(label)] + label
-    return (text + _QUESTION_ENDS[rtype]).encode("ascii")
+    return f"{text}\0\0{chr(rtype)}\0\1".encode("ascii")
 
 
 class CaseMixer:
@@ -133,8 +134,9 @@ def _read_records(data: bytes, at: int, count: int, name: str, rtype: int) -> tu
             raise ValueError("another type or length")
         at = end
     if count > 1:
-        return Answer(AnswerKind.RECORDS, tuple(dict.fromkeys(records)), least), at  # type: ignore[arg-type]
-    return Answer(AnswerKind.RECORDS, (records[0],), least), at  # type: ignore[arg-type]
+        records = list(dict.fromkeys(records))  # type: ignore[assignment]
+    # what Answer(...) does, at a third of the price
+    return _new(Answer, (_RECORDS, tuple(records), least, None, 0)), at
 
 
 @lru_cache(maxsize=8_192)
