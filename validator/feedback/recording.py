@@ -15,6 +15,7 @@ from validator.database import AsyncConnection
 from validator.feedback.classify import Classifier
 from validator.feedback.event import Event, EventKind
 from validator.feedback.policy import FEEDBACK_CAUSES, Block, Policy, Standing, decide
+from validator.feedback.store.entering import enter_unknown
 from validator.feedback.store.events import ACTOR, add_events, events_of, forgiven, keep_standing, lock_keys
 
 _SOURCE = "feedback:"
@@ -73,7 +74,7 @@ async def bring_in_line(
     known = await events_of(conn, keys, classifier)
     pardons = await forgiven(conn, keys)
     standings: dict[str, Standing] = {}
-    changes = []
+    differing = []
     for key in keys:
         events = known[key]
         older = [e for e in events if (key, e.reported.provider, e.reported.event_id) not in added]
@@ -81,10 +82,27 @@ async def bring_in_line(
         after = decide(events, policy, now, forgiven_at=pardons.get(key))
         standings[key] = after
         if before.block != after.block:
-            changed = await act(conn, key, after, now)
-            if changed is not None:
-                changes.append(changed)
+            differing.append((key, after))
+    changes = await act_on_many(conn, differing, now)
     await keep_standing(conn, standings)
+    return changes
+
+
+async def act_on_many(conn: AsyncConnection, standings: Sequence[tuple[str, Standing]], now: datetime) -> list[Changed]:
+    """Make the entries of many addresses what their standings say: new ones together, the others one by one."""
+    fresh: dict[str, tuple[NewEntry, Block]] = {}
+    for key, standing in standings:
+        rule = address_rule(key)
+        if standing.block is not None and not isinstance(rule, RuleFault):
+            fresh[key] = (_new_entry(rule, standing.block), standing.block)
+    entered = await enter_unknown(conn, [new for new, _ in fresh.values()], now=now, actor=ACTOR)
+    changes = []
+    for key, standing in standings:
+        if key in entered:
+            block = fresh[key][1]
+            changes.append(Changed(fresh[key][0].rule.value, block, block.reason))
+        elif (changed := await act(conn, key, standing, now)) is not None:
+            changes.append(changed)
     return changes
 
 

@@ -45,8 +45,9 @@ async def add_events(conn: AsyncConnection, events: Sequence[tuple[str, Event]])
     added: set[tuple[str, str, str]] = set()
     for start in range(0, len(events), CHUNK):
         rows = [_row_of(key, event) for key, event in events[start : start + CHUNK]]
-        statement = insert_ignoring(conn, EVENTS).values(rows).on_conflict_do_nothing()
-        returned = await conn.execute(statement.returning(EVENTS.c.key, EVENTS.c.provider, EVENTS.c.event_id))
+        statement = insert_ignoring(conn, EVENTS).on_conflict_do_nothing()
+        returning = statement.returning(EVENTS.c.key, EVENTS.c.provider, EVENTS.c.event_id)
+        returned = await conn.execute(returning, rows)
         added |= {(row.key, row.provider, row.event_id) for row in returned}
     return added
 
@@ -98,9 +99,10 @@ async def keep_standing(conn: AsyncConnection, standings: Mapping[str, Standing]
         for key, standing in sorted(standings.items())
     ]
     for start in range(0, len(rows), CHUNK):
-        statement = insert_ignoring(conn, ADDRESSES).values(rows[start : start + CHUNK])
+        statement = insert_ignoring(conn, ADDRESSES)
         changes = {name: getattr(statement.excluded, name) for name in rows[0] if name != "key"}
-        await conn.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes))
+        updating = statement.on_conflict_do_update(index_elements=["key"], set_=changes)
+        await conn.execute(updating, rows[start : start + CHUNK])
 
 
 async def standing_row(conn: AsyncConnection, key: str) -> Row[Any] | None:

@@ -58,7 +58,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             kind=mapped,
             address=mailbox(item.get("email")),
             provider=PROVIDER,
-            event_id=f"{message_id}:{kind}:{text_of(item, 'time')}",
+            event_id=f"{message_id}:{kind}:{text_of(item, 'time')}:{error}",
             occurred_at=moment_of(item, "time"),
             message_id=message_id,
             text=text_of(item, "comment", "smtp_reply"),

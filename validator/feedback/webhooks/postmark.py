@@ -62,7 +62,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             kind=kind,
             address=address,
             provider=PROVIDER,
-            event_id=f"{record}:{event_id}" if event_id else f"{record}:{message_id}:{stamp}",
+            event_id=f"{raw}:{event_id}" if event_id else f"{raw}:{kind}:{message_id}:{stamp}",
             occurred_at=moment_of(item, "BouncedAt", "DeliveredAt", "ReceivedAt", "ChangedAt"),
             message_id=message_id,
             text=text_of(item, "Details").removeprefix("smtp;"),
