@@ -60,6 +60,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
         raise Unreadable("no event in msys")
     kind = text_of(event, "type")
     number = text_of(event, "bounce_class")
+    event_id = text_of(event, "event_id")
     mapped = _KINDS.get(kind.lower(), EventKind.IGNORED)
     if mapped is EventKind.BOUNCE:
         mapped = _CLASS_KINDS.get(number, mapped)
@@ -68,7 +69,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             kind=mapped,
             address=mailbox(event.get("raw_rcpt_to") or event.get("rcpt_to") or ""),
             provider=PROVIDER,
-            event_id=text_of(event, "event_id"),
+            event_id=f"{event_id}:{kind}" if event_id else "",
             occurred_at=moment_of(event, "timestamp"),
             message_id=text_of(event, "message_id", "transmission_id"),
             text=text_of(event, "raw_reason", "reason"),
