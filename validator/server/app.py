@@ -31,6 +31,7 @@ from validator.server.load import Load
 from validator.server.mounted import Mounted, http_problem
 from validator.server.request_id import REQUEST_ID, request_id_of
 from validator.server.routes import Route
+from validator.server.traces import Answering, open_tracer, traced
 
 ROUTES: tuple[Route, ...] = (
     *check.ROUTES,
@@ -64,8 +65,12 @@ def create_app(runtime: Runtime, *, authenticator: Authenticator | None = None) 
         runtime.keys, limits, trusted_proxies=settings.trusted_proxies
     )
     app.on_cleanup.append(lambda _: limits.aclose())
+    tracer = open_tracer() if settings.otel else None
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, Mounted(route, app).answer)
+        answer: Answering = Mounted(route, app).answer
+        if tracer is not None:
+            answer = traced(tracer, route.method, route.path, answer)
+        app.router.add_route(route.method, route.path, answer)
     app.cleanup_ctx.append(_keep_deadlines)
     return app
 
