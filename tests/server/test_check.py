@@ -208,3 +208,13 @@ async def test_the_envelope_is_what_clients_of_the_model_service_parse(running: 
 async def test_the_envelope_takes_flags_as_its_clients_send_them(running: Service, flag: object, status: int) -> None:
     response = await running.post("/v1/email/check", {"email": "anna@acme.test", "sanitize": flag})
     assert response.status == status
+
+
+async def test_a_problem_of_the_envelope_says_error_where_its_clients_look(running: Service) -> None:
+    for body in (b"not json", b'{"mail": "a@acme.test"}'):
+        response = await running.post("/v1/email/check", body)
+        problem = await response.json()
+        assert response.content_type == "application/problem+json"
+        assert problem["status"] == response.status
+        assert problem["_meta"]["status"] == "ERROR"
+        assert problem["_meta"]["count"] == 0

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from validator.checker import CheckOptions
 from validator.checker.document import verdict_document
+from validator.errors import ValidatorError
 from validator.server.answers import JsonAnswer
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import decode_json, json_response, read_body, validate_json
-from validator.server.problems import ProblemException
+from validator.server.problems import ProblemException, from_error
 from validator.server.routes import Answer, Route, Scope
 from validator.server.schemas import CheckRequest, CheckResponse, EnvelopeRequest, EnvelopeResponse
 from validator.settings import OnUnknown
@@ -72,8 +73,19 @@ async def post_check(request: web.Request) -> web.StreamResponse:
 
 
 async def post_envelope(request: web.Request) -> web.StreamResponse:
-    """Check one address, answer in the envelope."""
+    """Check one address, answer in the envelope; a problem carries `_meta` too, since its clients read the status there."""
     started = time.perf_counter()
+    try:
+        return await _enveloped(request, started)
+    except ValidatorError as error:
+        problem = from_error(error)
+    except ProblemException as raised:
+        problem = raised
+    problem.extensions["_meta"] = _meta("ERROR", started, 0)
+    raise problem
+
+
+async def _enveloped(request: web.Request, started: float) -> web.StreamResponse:
     runtime = request.app[RUNTIME]
     body = validate_json(await read_body(request, MAX_CHECK_BODY_BYTES), EnvelopeRequest)
     verdict = await runtime.checker.check(body.email, CheckOptions(sanitize=body.sanitize))
@@ -86,8 +98,11 @@ async def post_envelope(request: web.Request) -> web.StreamResponse:
     if verdict.reason is not None:
         data["reason"] = verdict.reason
     data |= {"vendor": verdict.vendor, "domain": verdict.domain, "trusted": verdict.trusted}
-    meta = {"status": "SUCCESS", "time": round(time.perf_counter() - started, 6), "count": 1}
-    return json_response({"_meta": meta, "data": data}, headers=headers)
+    return json_response({"_meta": _meta("SUCCESS", started, 1), "data": data}, headers=headers)
+
+
+def _meta(status: str, started: float, count: int) -> dict[str, object]:
+    return {"status": status, "time": round(time.perf_counter() - started, 6), "count": count}
 
 
 _RETRY = {"Retry-After": "Seconds to wait before asking again; only with `status: unknown`."}
@@ -115,7 +130,10 @@ ROUTES = (
         {200: Answer("The verdict.", EnvelopeResponse, _RETRY)},
         body=EnvelopeRequest,
         max_body_bytes=MAX_CHECK_BODY_BYTES,
-        description="HTTP Basic credentials `client id : key` or `client id : SHA-1 hex of the key` are accepted here.",
+        description=(
+            "HTTP Basic credentials `client id : key` or `client id : SHA-1 hex of the key` are accepted here. "
+            "A problem carries `_meta` with the status `ERROR` beside its own members."
+        ),
         examples={"plain": {"email": "ivan@gmail.com", "sanitize": True}},
     ),
 )

@@ -92,6 +92,8 @@ class ProblemException(Exception):
         self.complaints = tuple(complaints)
         self.headers = dict(headers or {})
         self.kind = kind
+        self.extensions: dict[str, object] = {}
+        """Further members of the document, RFC 9457 section 3.2."""
 
     def body(self, request_id: str) -> bytes:
         """The problem document as JSON bytes."""
@@ -105,7 +107,7 @@ class ProblemException(Exception):
         if self.complaints:
             document["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in self.complaints]
         document["request_id"] = request_id
-        return orjson.dumps(document)
+        return orjson.dumps(document | self.extensions)
 
     def response(self, request_id: str) -> web.Response:
         """The whole answer."""
