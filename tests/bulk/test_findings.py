@@ -88,6 +88,12 @@ def test_field_paths_choose(paths: list[str], found: list[str]) -> None:
     assert [cell.text for cell in scan_all(JSON, "json", fields=paths)] == found
 
 
+def test_a_field_may_be_missing_from_a_table_and_a_column_may_not() -> None:
+    assert list(scan_all("id,name\n1,2\n", "csv", fields=["email"])) == []
+    with pytest.raises(RequestRefused, match="column"):
+        list(scan_all("id,name\n1,2\n", "csv", columns=["email"]))
+
+
 @pytest.mark.parametrize("path", ["$.", "$[", "$.a[b]", "$[*", "$...a", "$['a]"])
 def test_a_path_that_means_nothing_is_refused(path: str) -> None:
     with pytest.raises(RequestRefused, match="field"):

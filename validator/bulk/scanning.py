@@ -11,8 +11,8 @@ from validator.bulk.table import TableShape, choose_columns, sniff_delimiter
 from validator.errors import RequestRefused
 
 
-def scan_table(text: str, shape: TableShape, columns: Sequence[str] = ()) -> Iterator[Cell]:
-    """Addresses of the columns of a table; empty cells are left out. Raises `RequestRefused` without a column."""
+def scan_table(text: str, shape: TableShape, columns: Sequence[str] = (), *, required: bool = True) -> Iterator[Cell]:
+    """Addresses of the columns of a table, but for empty cells; without such a column none, or `RequestRefused`."""
     delimiter = shape.delimiter or sniff_delimiter(text.partition("\n")[0])
     chosen: list[int] | None = None
     names: dict[int, str] = {}
@@ -21,7 +21,12 @@ def scan_table(text: str, shape: TableShape, columns: Sequence[str] = ()) -> Ite
         if not any(cells):
             continue
         if chosen is None:
-            chosen, has_header = choose_columns(cells, shape, columns)
+            try:
+                chosen, has_header = choose_columns(cells, shape, columns)
+            except RequestRefused:
+                if required:
+                    raise
+                return
             names = {index: cells[index] if has_header else str(index + 1) for index in chosen}
             if has_header:
                 continue
@@ -71,7 +76,9 @@ def scan_all(text: str, kind: str, *, fields: Sequence[str] = (), columns: Seque
             return scan_yaml(text, matcher) if kind == "yaml" else scan_json(text, matcher)
         case "csv" | "tsv":
             names = [*columns, *(path.removeprefix("$").lstrip(".") for path in fields)]
-            return scan_table(text, TableShape("\t" if kind == "tsv" else None), names)
+            shape = TableShape("\t" if kind == "tsv" else None)
+            # a field path is meant for many files, not all of which have it; a column is meant to be there
+            return scan_table(text, shape, names, required=bool(columns) or not fields)
         case "txt":
             return scan_text(text)
         case _:
