@@ -1,0 +1,186 @@
+"""Coverage-guided fuzzing of everything that reads what strangers send; `python3 dev.py fuzz [SECONDS [TARGET …]]`.
+
+Each target runs in a process of its own: the engine never returns. A crash, or an input that costs more than 5 ms a KiB
+(with 50 ms to begin with), ends the run with exit code 1; the input is left in `fuzz-findings/`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FINDINGS = ROOT / "fuzz-findings"
+COST_S_PER_KIB = 0.005
+COST_TO_BEGIN_WITH_S = 0.05
+ROUNDS = 3
+"""An input is too slow when it was so this many times in a row: other work on the machine is not its fault."""
+
+Target = Callable[[bytes], object]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def address() -> Target:
+    """Address syntax: never raises, and what it accepts it accepts again."""
+    from validator.address import EmailAddress, parse_address
+
+    def run(data: bytes) -> None:
+        parsed = parse_address(_text(data))
+        if isinstance(parsed, EmailAddress):
+            assert parse_address(parsed.text) == parsed
+
+    return run
+
+
+def sanitize() -> Target:
+    """Repairs: never raises, idempotent."""
+    from validator.reference import load_reference
+    from validator.sanitize import Sanitizer
+
+    sanitizer = Sanitizer(load_reference())
+
+    def run(data: bytes) -> None:
+        once = sanitizer.sanitize(_text(data))
+        if once.fault is None and once.doubt is None:
+            assert sanitizer.sanitize(once.text).text == once.text
+
+    return run
+
+
+def dns() -> Target:
+    """DNS answers: the fast reader and dnspython agree wherever the fast one speaks."""
+    from validator.mx.parse import read_message
+    from validator.mx.wire import encode_query, encode_question, read_plain
+
+    question = encode_question("example.test", 15)
+    query = encode_query(1, question, False)
+
+    def run(data: bytes) -> None:
+        for message in (data, query[:2] + b"\x81\x80" + query[4:6] + data):
+            fast = read_plain(message, "example.test", 15, len(question))
+            whole = read_message(message, "example.test", 15)
+            if fast is not None and fast.outcome.value in {"records", "no_data", "no_name"}:
+                assert fast.outcome == whole.outcome, (fast, whole)
+
+    return run
+
+
+def importing() -> Target:
+    """Imported files: never raises, and where the chunks are cut does not matter."""
+    from validator.blacklist.importing import Defaults, Reader
+
+    def read(chunks: Iterable[bytes]) -> list[object]:
+        reader = Reader(Defaults())
+        found: list[object] = []
+        for chunk in chunks:
+            found += reader.feed(chunk)
+        return [*found, *reader.finish()]
+
+    def run(data: bytes) -> None:
+        cut = len(data) // 3
+        assert read([data]) == read([data[:cut], data[cut:]])
+
+    return run
+
+
+def message() -> Target:
+    """Returned messages: never raises."""
+    from validator.feedback.mail.dsn import failures_in_reports
+    from validator.feedback.mail.freetext import failures_in_words
+    from validator.feedback.mail.mime import read_mail
+
+    def run(data: bytes) -> None:
+        mail = read_mail(data)
+        failures_in_reports(mail)
+        failures_in_words(mail)
+
+    return run
+
+
+def json() -> Target:
+    """Request bodies: an answer or a problem, nothing else."""
+    from validator.server.check import parse_check
+    from validator.server.problems import ProblemException
+
+    def run(data: bytes) -> None:
+        for body in (data, b'{"email": "' + data + b'"}'):
+            try:
+                parse_check(body)
+            except ProblemException:
+                continue
+
+    return run
+
+
+TARGETS: dict[str, Callable[[], Target]] = {
+    "address": address,
+    "sanitize": sanitize,
+    "dns": dns,
+    "importing": importing,
+    "message": message,
+    "json": json,
+}
+SEEDS: dict[str, tuple[bytes, ...]] = {
+    "address": (b"ivan.petrov+x@gmail.com", "иван@пример.рф".encode(), b'"a b"@x.test'),
+    "sanitize": (b"Name <a@gmial.com>", "шмфт@ьфшд.кг".encode(), b"a(at)b,com", b"mailto:a%40b.com?x=y"),
+    "importing": (b"a@b.com\nc@d.com,550 5.1.1\n", b"email,reason\na@b.com,bounce\n", b'{"email":"a@b.com"}\n'),
+    "message": (b"Content-Type: multipart/report; boundary=x\n\n--x\nContent-Type: message/delivery-status\n\n",),
+    "json": (b'{"email": "a@b.com", "explain": true}', b"[[[[", b'{"email": "\\ud800"}'),
+}
+
+
+def too_slow(target: Target, data: bytes) -> bool:
+    """True when an input costs too much, however often it is tried."""
+    allowed_s = COST_TO_BEGIN_WITH_S + COST_S_PER_KIB * len(data) / 1024
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        target(data)
+        if time.process_time() - started <= allowed_s:
+            return False
+    return True
+
+
+def run_one(name: str, seconds: int) -> None:
+    """Fuzz one target in this process; does not return."""
+    import atheris
+
+    with atheris.instrument_imports(include=["validator"]):
+        target = TARGETS[name]()
+
+    def once(data: bytes) -> None:
+        if too_slow(target, data):
+            raise RuntimeError(f"{len(data)} bytes cost too much")
+
+    corpus = FINDINGS / "corpus" / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(SEEDS.get(name, ())):
+        (corpus / f"seed{number}").write_bytes(seed)
+    words = [f"-max_total_time={seconds}", "-max_len=16384", "-timeout=20", "-rss_limit_mb=2048", "-verbosity=0"]
+    atheris.Setup([sys.argv[0], *words, f"-artifact_prefix={FINDINGS / name}-", str(corpus)], once)
+    atheris.Fuzz()
+
+
+def main(words: list[str]) -> int:
+    """Every target, or those that are named, one after the other."""
+    if words[:1] == ["--one"]:
+        run_one(words[1], int(words[2]))
+    seconds = int(words[0]) if words and words[0].isdigit() else 60
+    names = [word for word in words if not word.isdigit()] or list(TARGETS)
+    failed = []
+    for name in names:
+        started = time.monotonic()
+        code = subprocess.call([sys.executable, "-m", "bench.fuzz", "--one", name, str(seconds)], cwd=ROOT)
+        print(f"{name}: {'ok' if code == 0 else f'FAILED ({code})'}, {time.monotonic() - started:.0f} s", flush=True)
+        if code:
+            failed.append(name)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
