@@ -224,6 +224,25 @@ Auto-Submitted: auto-replied
 
 I am out of the office; write to deputy@far.example. My mailbox is full.
 """
+RECEIPT = b"""From: Anna <anna@far.example>
+To: list@sender.example
+Subject: Read: news
+Return-Path: <>
+Content-Type: multipart/report; report-type=disposition-notification; boundary="b"
+
+--b
+Content-Type: text/plain
+
+Your message to anna@far.example was displayed; it was not delivered to olga@far.example: 550 5.1.1 user unknown.
+
+--b
+Content-Type: message/disposition-notification
+
+Final-Recipient: rfc822; anna@far.example
+Disposition: manual-action/MDN-sent-manually; displayed
+
+--b--
+"""
 PERSON = b"""From: Anna <anna@far.example>
 To: list@sender.example
 Subject: Re: delivery failed?
@@ -237,6 +256,7 @@ def test_robots_and_people_suppress_nobody(classifier: Classifier) -> None:
     robot = judge_message(OUT_OF_OFFICE, classifier)
     assert robot.kind is MailKind.AUTO_REPLY
     assert [outcome.recipient for outcome in robot.outcomes] == [""]
+    assert all(not outcome.recipient for outcome in judge_message(RECEIPT, classifier).outcomes)
     assert judge_message(PERSON, classifier).outcomes == ()
     for junk in (b"", b"\x00\xff", b"\r\n\r\n", b"From: x\n\n" + b"<" * 5000, b"Content-Type: multipart/report\n\n--"):
         assert judge_message(junk, classifier).outcomes == ()

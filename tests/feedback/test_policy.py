@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from validator.blacklist.entry import Cause
 from validator.errors import Conflict
@@ -163,3 +164,33 @@ def test_a_changed_policy_is_checked() -> None:
     ):
         with pytest.raises(Conflict):
             POLICY.changed({reason: fields})
+
+
+class Deliveries(RuleBasedStateMachine):
+    """Events arrive late, twice and out of order; a second reader gets them in order. Both always stand the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived: list[Event] = []
+
+    @rule(new=_EVENTS, place=st.integers(0, 30))
+    def arrives(self, new: Event, place: int) -> None:
+        """A new event, at any place of what was delivered so far."""
+        if all(old.reported.event_id != new.reported.event_id for old in self.arrived):
+            self.arrived.insert(min(place, len(self.arrived)), new)
+
+    @rule(place=st.integers(0, 30))
+    def arrives_again(self, place: int) -> None:
+        """An event that was delivered before."""
+        if self.arrived:
+            self.arrived.append(self.arrived[place % len(self.arrived)])
+
+    @invariant()
+    def stands_as_if_in_order(self) -> None:
+        """What counts is when things happened."""
+        in_order = {e.reported.event_id: e for e in sorted(self.arrived, key=lambda e: (e.at, e.reported.event_id))}
+        assert after(*self.arrived) == after(*in_order.values())
+
+
+TestDeliveries = Deliveries.TestCase
+TestDeliveries.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)

@@ -42,6 +42,8 @@ _WORDS_OF_ROBOTS = re.compile(
 
 def is_auto_reply(mail: Mail) -> bool:
     """Whether a robot answered for a person (RFC 3834), which is no failure."""
+    if "disposition-notification" in mail.header("Content-Type").lower():
+        return True  # a read receipt (RFC 8098)
     submitted = mail.header("Auto-Submitted").lower()
     if (
         mail.header("X-Apple-Action").lower() == "vacation"
