@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from validator.blacklist.entry import Cause, Kind, State
 from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Format, Reader, Row
 from validator.blacklist.importing.columns import armed, date_of, defused
+from validator.blacklist.importing.rows import Rows
 
 
 def read(data: bytes | str, *, cut: int | None = None, **defaults: object) -> list[Row | Fault]:
@@ -141,3 +142,11 @@ def test_the_format_is_told() -> None:
         reader = Reader(Defaults())
         reader.feed(text.encode())
         assert reader.format is form
+
+
+@pytest.mark.parametrize(
+    "text", ["ann @zed5.org", "contact me at zed7.com please", "joe smith@zed6.org", "ann@ zed5.org"]
+)
+def test_words_around_an_address_are_a_fault_and_never_half_of_somebody(text: str) -> None:
+    [found] = Rows(Defaults()).feed([(1, text)])
+    assert isinstance(found, Fault)

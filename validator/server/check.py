@@ -73,7 +73,7 @@ async def post_check(request: web.Request) -> web.StreamResponse:
 
 
 async def post_envelope(request: web.Request) -> web.StreamResponse:
-    """Check one address, answer in the envelope; a problem carries `_meta` too, since its clients read the status there."""
+    """Check one address, answer in the envelope; a problem carries `_meta` too: its clients read the status there."""
     started = time.perf_counter()
     try:
         return await _enveloped(request, started)

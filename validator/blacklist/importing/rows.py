@@ -96,6 +96,11 @@ class Defaults:
     """Judge of failure texts; None takes every line for a reason to block."""
 
 
+def _may_be_rule(token: str) -> bool:
+    """Looks like one whole address, domain, host or network, not like a word or a part of one."""
+    return "@" not in token[:1] and any(sign in token for sign in "@.:") and not token.endswith("@")
+
+
 class Rows:
     """Feed it numbered lines; it answers rows and faults in the order of the file."""
 
@@ -143,11 +148,15 @@ class Rows:
         line, _, comment = line.partition(" #")
         named = _ANGLE.findall(line)
         tokens = named or [token for token in (_stripped(part) for part in _SEPARATORS.split(line)) if token]
-        addresses = [token for token in tokens if "@" in token]
         note = comment.strip()
-        if len(addresses) == 1 and len(tokens) > 1 and not named and not note:
-            note = " ".join(token for token in tokens if token not in addresses)
-        for token in addresses or tokens:
+        if len(tokens) > 1 and not named and not all(_may_be_rule(token) for token in tokens):
+            if not _may_be_rule(tokens[0]) or "@" not in tokens[0] or any("@" in token for token in tokens[1:]):
+                # `joe smith@x.org` is somebody's slip: half of it would be another person's mailbox
+                yield Fault(number, "words", "words and an address in one line: put the address first, or alone")
+                return
+            note = note or " ".join(tokens[1:])
+            tokens = tokens[:1]
+        for token in tokens:
             yield self._value(number, token, note=note)
 
     def _begins(self, line: str) -> bool:
