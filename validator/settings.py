@@ -81,9 +81,9 @@ class Settings(BaseSettings):
     dns_max_in_flight: int = Field(2_000, ge=1, description="DNS questions under way at once; others wait their turn.")
     dns_cache_domains: int = Field(250_000, ge=256, description="Domains kept in the cache, about 300 bytes each.")
     dns_new_names_per_s: float = Field(
-        200, gt=0, description="Names not yet known that may be asked each second under one registrable domain."
+        500, gt=0, description="Names not yet known that may be asked each second under one registrable domain."
     )
-    dns_new_names_burst: int = Field(2_000, ge=1, description="The same at once, after a time of rest.")
+    dns_new_names_burst: int = Field(5_000, ge=1, description="The same at once, after a time of rest.")
     implicit_mx: bool = Field(False, description="Accept a domain with an address but no MX (RFC 5321 5.1).")
     special_use_exceptions: Names = Field(
         (), description="Special-use names that may be looked up all the same, e.g. `test`."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
 import dns.flags
 import dns.ipv6
@@ -218,3 +219,27 @@ def test_mixing_case_changes_letters_only_and_differs_from_time_to_time() -> Non
 def test_a_question_is_the_one_that_dnspython_writes(name: str) -> None:
     query = dns.message.make_query(f"{name}.", "MX", id=9, flags=dns.flags.RD)
     assert encode_query(9, encode_question(name, RecordType.MX), False) == query.to_wire()
+
+
+def corpus() -> list[tuple[str, int, bytes]]:
+    """Replies of the scripted server, good and bad: name, type, octets."""
+    lines = (Path(__file__).parent / "replies.tsv").read_text("utf-8").splitlines()[1:]
+    rows = (line.split("\t") for line in lines)
+    return [(name, int(RecordType[rtype]), bytes.fromhex(octets)) for name, rtype, octets in rows]
+
+
+def test_both_readers_agree_on_every_reply_of_the_corpus_whole_cut_and_damaged() -> None:
+    read_by_hand = 0
+    dice = random.Random(11)
+    for name, rtype, data in corpus():
+        end = 12 + len(encode_question(name, rtype))
+        damaged = [bytearray(data) for _ in range(8)]
+        for copy in damaged:
+            if len(copy) > end:
+                copy[dice.randrange(end, len(copy))] = dice.randrange(256)
+        for octets in (data, *(data[:at] for at in range(end, len(data), 7)), *map(bytes, damaged)):
+            plain = read_plain(octets, name, rtype, end - 12)
+            if plain is not None:
+                read_by_hand += 1
+                assert plain == read_message(octets, name, rtype)
+    assert read_by_hand > 100

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -289,6 +290,9 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 def open_resolver(settings: Settings, reference: Reference) -> MxResolver:
     """The resolver that the settings ask for, not started; raises `SettingsError` when they cannot work."""
     source: AnswerSource
+    names_per_s, names_burst = settings.dns_new_names_per_s, settings.dns_new_names_burst
+    if settings.dns_zone_file is not None or settings.dns_replay_file is not None:
+        names_burst = sys.maxsize  # nobody is asked, so nobody has to be spared
     if settings.dns_off:
         source = NobodySource()
     elif settings.dns_zone_file is not None:
@@ -305,6 +309,6 @@ def open_resolver(settings: Settings, reference: Reference) -> MxResolver:
         special_names(reference, settings.special_use_exceptions),
         implicit_mx=settings.implicit_mx,
         cache_domains=settings.dns_cache_domains,
-        names_per_s=settings.dns_new_names_per_s,
-        names_burst=settings.dns_new_names_burst,
+        names_per_s=names_per_s,
+        names_burst=names_burst,
     )

@@ -13,6 +13,9 @@ from typing import Generic, TypeVar
 SWEEP_S = 0.025
 """The pace, and so the precision of every limit kept here."""
 
+STALL_S = 0.1
+"""A sweep that comes later than this finds an event loop that was busy, not a world that was silent."""
+
 Item = TypeVar("Item")
 
 
@@ -25,6 +28,7 @@ class Wheel(Generic[Item]):
         self._clock = clock
         self._buckets: dict[int, set[Item]] = {}
         self._swept = int(clock() / SWEEP_S)
+        self._expected = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -57,10 +61,16 @@ class Wheel(Generic[Item]):
 
     def _arm(self) -> None:
         if self._loop is not None:
+            self._expected = self._clock() + SWEEP_S
             self._timer = self._loop.call_later(SWEEP_S, self._sweep)
 
     def _sweep(self) -> None:
         now = self._clock()
+        if now - self._expected > STALL_S and self._loop is not None:
+            # the loop stood still: what has arrived meanwhile is read before anything is called late
+            self._expected = now
+            self._timer = self._loop.call_later(SWEEP_S / 2, self._sweep)
+            return
         tick = int(now / SWEEP_S)
         for at in sorted(at for at in self._buckets if at <= tick):
             self._swept = max(self._swept, at)
