@@ -91,14 +91,14 @@ def importing() -> Target:
 
 def message() -> Target:
     """Returned messages: never raises."""
-    from validator.feedback.mail.dsn import failures_in_reports
-    from validator.feedback.mail.freetext import failures_in_words
-    from validator.feedback.mail.mime import read_mail
+    from validator.feedback.classify import Classifier
+    from validator.feedback.message import judge_message
+    from validator.reference import load_reference
+
+    classifier = Classifier(load_reference())
 
     def run(data: bytes) -> None:
-        mail = read_mail(data)
-        failures_in_reports(mail)
-        failures_in_words(mail)
+        judge_message(data, classifier)
 
     return run
 
