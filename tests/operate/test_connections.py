@@ -53,6 +53,16 @@ async def test_only_http_1_is_spoken(tmp_path: Path, line: bytes) -> None:
         assert answer.split()[1] in {b"505", b"400"}
 
 
+async def test_an_expectation_that_nobody_meets_is_a_problem_that_repeats_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, **QUICK) as here:
+        request = HEAD + b"Expect: planted@x.example\r\nContent-Length: 2\r\n\r\n{}"
+        answer = await here.exchange(request, wait_s=3)
+        assert answer.startswith(b"HTTP/1.1 417 ")
+        assert b"application/problem+json" in answer
+        assert b"planted" not in answer
+        assert b"aiohttp" not in answer
+
+
 @pytest.mark.parametrize(
     "begun",
     [

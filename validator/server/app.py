@@ -95,4 +95,5 @@ async def _outermost(
     request_id = request_id_of(request)
     response = problem.response(request_id)
     response.headers[REQUEST_ID] = request_id
+    response.headers["Server"] = "validator"
     return response

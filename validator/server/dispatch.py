@@ -30,19 +30,24 @@ class Dispatcher:
     def __call__(self, request: web.Request) -> Awaitable[web.StreamResponse]:
         """The answer to come."""
         if request.version.major != 1:
-            return _refuse_version(request)
+            return _refuse(request, 505)
         match = self._exact.get((request.method, request.raw_path))
-        if match is None or hdrs.EXPECT in request.headers:
+        if hdrs.EXPECT in request.headers:
+            if request.headers[hdrs.EXPECT].strip().lower() != "100-continue":
+                return _refuse(request, 417)
+            return self._app._handle(request)
+        if match is None:
             return self._app._handle(request)
         request._match_info = match
         return match.handler(request)
 
 
-async def _refuse_version(request: web.Request) -> web.StreamResponse:
-    """HTTP/0.9 and a bare HTTP/2 request line are not spoken here."""
+async def _refuse(request: web.Request, status: int) -> web.StreamResponse:
+    """What no handler should see: HTTP/0.9 and a bare HTTP/2 request line, expectations that nobody meets."""
     request_id = request_id_of(request)
-    metrics.HTTP_REQUESTS.labels("(none)", "505").inc()
-    response = ProblemException(505).response(request_id)
+    metrics.HTTP_REQUESTS.labels("(none)", str(status)).inc()
+    response = ProblemException(status).response(request_id)
     response.headers[REQUEST_ID] = request_id
+    response.headers["Server"] = "validator"
     response.force_close()
     return response
