@@ -229,7 +229,8 @@ async def test_a_hot_domain_is_looked_up_again_before_it_expires(lab: Lab) -> No
     lab.source.domain("example.org", mx("mx.example.org"), mx_example_org=GOOD)
     first = await lab.route()
     lab.clock.now = first.expires_at - 1
-    assert lab.resolver.cached("example.org") is first
+    for _ in range(16):
+        assert lab.resolver.cached("example.org") is not None
     renewed = lab.resolver.cached("example.org")
     assert renewed is not first
     assert lab.asked() == 2
