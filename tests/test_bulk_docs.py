@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import typer.main
 import yaml
 
-from tests.service import DEMO_ZONE, Service
+from tests.service import DEMO_ZONE
 from validator.cli.main import app
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "README-bulk.md").read_text("utf-8")
+PAGE = (ROOT / "README.md").read_text("utf-8")
 CI = (ROOT / "docs" / "ci.md").read_text("utf-8")
 
 
@@ -24,20 +22,6 @@ def example(name: str) -> str:
     found = re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
     assert found is not None
     return found[1]
-
-
-async def test_the_batch_of_the_page(running: Service) -> None:
-    command, answer = example("batch").split("\n", 1)
-    body = shlex.split(command.removeprefix("$ "))[-1]
-    response = await running.post("/check/batch", json.loads(body))
-    assert (await response.text()).strip() == answer.strip()
-
-
-async def test_the_stream_of_the_page(running: Service) -> None:
-    command, answers = example("stream").split("\n", 1)
-    body = shlex.split(command.removeprefix("$ "))[1].replace("\\n", "\n").encode()
-    response = await running.client.post("/check/stream", data=body)
-    assert (await response.text()).strip() == answers.strip()
 
 
 def test_the_python_of_the_page(
@@ -59,7 +43,7 @@ def options_of_check() -> set[str]:
     return {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
 
 
-@pytest.mark.parametrize("path", ["docs/ci.md", "docs/README-bulk.md", "action.yml", ".pre-commit-hooks.yaml"])
+@pytest.mark.parametrize("path", ["docs/ci.md", "action.yml", ".pre-commit-hooks.yaml"])
 def test_every_option_that_a_page_names_is_there(path: str) -> None:
     text = (ROOT / path).read_text("utf-8")
     text = re.sub(r"(pip\"? install|curl|--format \w+ --out)[^\n]*", "", text)
