@@ -49,6 +49,15 @@ ROUTES: tuple[Route, ...] = (
 """Every operation of the service."""
 
 
+def _dispatched(route: Route) -> str:
+    """The path as the router matches it: numbers only where an identifier is one, so that names beside it are free."""
+    path = route.path
+    for param in route.params:
+        if param.pattern == r"^[0-9]{1,18}$":
+            path = path.replace(f"{{{param.name}}}", f"{{{param.name}:[0-9]+}}")
+    return path
+
+
 def create_app(runtime: Runtime, *, authenticator: Authenticator | None = None) -> web.Application:
     """An application over an open runtime; the caller owns the runtime and closes it afterwards."""
     settings = runtime.settings
@@ -70,7 +79,7 @@ def create_app(runtime: Runtime, *, authenticator: Authenticator | None = None) 
         answer: Answering = Mounted(route, app).answer
         if tracer is not None:
             answer = traced(tracer, route.method, route.path, answer)
-        app.router.add_route(route.method, route.path, answer)
+        app.router.add_route(route.method, _dispatched(route), answer)
     app.cleanup_ctx.append(_keep_deadlines)
     return app
 

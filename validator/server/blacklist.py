@@ -134,10 +134,11 @@ async def get_address(request: web.Request) -> web.StreamResponse:
 
 async def patch_entry(request: web.Request) -> web.StreamResponse:
     """Change note or expiry."""
+    identifier = request.match_info["id"]
     asked = await read_model(request, EditRequest, MAX_ENTRY_BODY_BYTES)
     given = asked.model_fields_set
     entry = await blacklist_of(request).entries.edit(
-        request.match_info["id"],
+        identifier,
         actor=actor_of(request),
         note=(asked.note or "") if "note" in given else KEEP,
         expires=asked.expires if "expires" in given else KEEP,
@@ -148,22 +149,25 @@ async def patch_entry(request: web.Request) -> web.StreamResponse:
 
 async def delete_entry(request: web.Request) -> web.StreamResponse:
     """Have an entry block no more."""
+    identifier = request.match_info["id"]
     why = await why_of(request)
-    entry = await blacklist_of(request).entries.remove(request.match_info["id"], actor=actor_of(request), why=why)
+    entry = await blacklist_of(request).entries.remove(identifier, actor=actor_of(request), why=why)
     return json_response(entry_document(entry, _now()))
 
 
 async def restore_entry(request: web.Request) -> web.StreamResponse:
     """Bring an entry back with the cause and date it had."""
+    identifier = request.match_info["id"]
     why = await why_of(request)
-    entry = await blacklist_of(request).entries.restore(request.match_info["id"], actor=actor_of(request), why=why)
+    entry = await blacklist_of(request).entries.restore(identifier, actor=actor_of(request), why=why)
     return json_response(entry_document(entry, _now()))
 
 
 async def archive_entry(request: web.Request) -> web.StreamResponse:
     """Hide an entry; it blocks all the same."""
+    identifier = request.match_info["id"]
     why = await why_of(request)
-    entry = await blacklist_of(request).entries.archive(request.match_info["id"], actor=actor_of(request), why=why)
+    entry = await blacklist_of(request).entries.archive(identifier, actor=actor_of(request), why=why)
     return json_response(entry_document(entry, _now()))
 
 

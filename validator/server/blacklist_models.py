@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from validator.blacklist.entry import MAX_NOTE_CHARS, Action, Cause, Entry, Even
 from validator.blacklist.store.counting import Group
 from validator.blacklist.store.searching import Filter
 
+_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 MAX_VALUE_CHARS = 320
 """Longest address, domain or network that is looked at."""
 
@@ -19,6 +21,13 @@ def _clean(text: str) -> str:
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("holds a character that is no text")
     return text
+
+
+def _date_time(value: object) -> object:
+    """Numbers are not dates: a model would take them for seconds."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.match(value)):
+        return value
+    raise ValueError("an RFC 3339 date and time with an offset")
 
 
 def _in_range(value: datetime) -> datetime:
@@ -40,13 +49,15 @@ def split(value: object) -> object:
 
 Text = Annotated[str, Field(max_length=MAX_NOTE_CHARS), AfterValidator(_clean)]
 """A text for people."""
+ShortText = Annotated[str, Field(max_length=150), AfterValidator(_clean)]
+"""A text that may stand in a query."""
 Value = Annotated[str, Field(min_length=1, max_length=MAX_VALUE_CHARS), AfterValidator(_clean)]
 """An address, domain, host or network."""
-Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_date_time), AfterValidator(_in_range)]
 """RFC 3339 with an offset."""
 ListName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """The name of a list."""
-Cursor = Annotated[str, Field(max_length=40, description="From the page before.")]
+Cursor = Annotated[str, Field(pattern=r"^c-[0-9]{1,18}$", description="From the page before.")]
 
 
 class StrictRequest(BaseModel):
@@ -137,7 +148,7 @@ class WhyRequest(StrictRequest):
 class WhyQuery(StrictRequest):
     """Why something is done."""
 
-    why: Text = Field("", description="For the history; the body may carry it as well.")
+    why: ShortText = Field("", description="For the history; the body may carry it as well.")
 
 
 Kinds = Annotated[
@@ -157,9 +168,9 @@ class FilterModel(StrictRequest):
     cause: Causes = []
     state: States = []
     list: Lists = []
-    source: Text | None = Field(None, description="Exactly this source.")
+    source: ShortText | None = Field(None, description="Exactly this source.")
     domain: Value | None = Field(None, description="Addresses at this domain and rules about it.")
-    q: Text | None = Field(None, description="Part of the value or of the note.")
+    q: ShortText | None = Field(None, description="Part of the value or of the note.")
     since: Moment | None = Field(None, description="Entered at or after.")
     until: Moment | None = Field(None, description="Entered before.")
     expired: bool | None = Field(None, description="Only what has expired, or only what has not.")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from validator.blacklist.entry import Cause, Kind
 from validator.blacklist.store.batches import Batch, BatchStatus, Operation
 from validator.blacklist.store.loading import Counts
-from validator.server.blacklist_models import Cursor, ListName, Moment, StrictRequest, Text
+from validator.server.blacklist_models import Cursor, ListName, Moment, ShortText, StrictRequest
 
 
 class ImportQuery(StrictRequest):
@@ -20,8 +20,8 @@ class ImportQuery(StrictRequest):
     cause: Cause | None = Field(None, description="Overrules whatever the file says.")
     kind: Kind | None = Field(None, description="What values are; told apart when missing (hosts need it).")
     expires: Moment | None = Field(None, description="When entries stop blocking.")
-    note: Text = Field("", description="For people, for lines that have none.")
-    name: Text = Field("", description="Name of the file, for the report.")
+    note: ShortText = Field("", description="For people, for lines that have none.")
+    name: ShortText = Field("", description="Name of the file, for the report.")
     dry_run: bool = Field(False, description="Only say what it would do.")
     revive: bool = Field(False, description="Entries that were removed block again.")
     replace: bool = Field(False, description="Cause and expiry of the file replace those of entries that are there.")

@@ -42,6 +42,8 @@ async def post_import(request: web.Request) -> web.StreamResponse:
     query = read_query(request, ImportQuery)
     if "Content-Encoding" in request.headers:
         raise ProblemException(415, "send the body without Content-Encoding")
+    if not request.body_exists:
+        raise ProblemException(400, "there is no body")
     name, body = await _body(request, query.name)
     options = ImportOptions(
         list=query.list,
@@ -72,9 +74,12 @@ async def post_import(request: web.Request) -> web.StreamResponse:
 async def _body(request: web.Request, name: str) -> tuple[str, AsyncIterator[bytes]]:
     """The file and its name, whether it came as the body, as a form or as JSON."""
     if request.content_type == "multipart/form-data":
-        async for part in await request.multipart():
-            if isinstance(part, aiohttp.BodyPartReader) and (part.filename or part.name in {"file", "text"}):
-                return (name or part.filename or "upload")[:200].replace("\x00", ""), _part_chunks(part)
+        try:
+            async for part in await request.multipart():
+                if isinstance(part, aiohttp.BodyPartReader) and (part.filename or part.name in {"file", "text"}):
+                    return (name or part.filename or "upload")[:200].replace("\x00", ""), _part_chunks(part)
+        except ValueError:
+            raise ProblemException(400, "the form cannot be read") from None
         raise ProblemException(422, "the form has no file")
     if request.content_type == "application/json":
         text = (await read_model(request, ImportPaste, MAX_PASTE_BYTES)).text
@@ -106,6 +111,8 @@ async def _part_chunks(part: aiohttp.BodyPartReader) -> AsyncIterator[bytes]:
             if not chunk:
                 return
             yield bytes(chunk)
+    except ValueError:
+        raise ProblemException(400, "the form cannot be read") from None
     except TimeoutError:
         raise ProblemException(400, "the body did not arrive in time", headers={"Connection": "close"}) from None
 
@@ -174,9 +181,9 @@ async def delete_import(request: web.Request) -> web.StreamResponse:
 _ID = Param("id", ParamPlace.PATH, "Identifier of the import.", pattern=r"^[0-9]{1,18}$")
 _READ, _WRITE = Scope.BLACKLIST_READ, Scope.BLACKLIST_WRITE
 _FILE = Media(
-    ("text/plain", "text/csv", "application/x-ndjson", "application/octet-stream", "multipart/form-data",
-     "application/json"),
+    ("text/plain", "text/csv", "application/octet-stream", "multipart/form-data", "application/json"),
     "A list of addresses, domains and networks: lines, CSV with a header, or NDJSON; UTF-8 or UTF-16.",
+    item=ImportPaste,
 )  # fmt: skip
 
 ROUTES = (
@@ -190,7 +197,6 @@ ROUTES = (
         body=_FILE, query=ImportQuery, slow=True,
         description="Headers of SendGrid, Mailgun, SES, Postmark and others are recognised. One bad line never spoils "
         "the rest. The whole import can be undone.",
-        examples={"lines": "jane@example.com\n*.bad.example\n192.0.2.0/24\n"},
     ),
     Route(
         "GET", "/blacklist/imports", get_imports, "Imports", "blacklist", _READ,
