@@ -24,9 +24,14 @@ def _clean(text: str) -> str:
 
 
 def _date_time(value: object) -> object:
-    """Numbers are not dates: a model would take them for seconds."""
-    if isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.match(value)):
+    """Numbers are not dates: a model would take them for seconds. A strict model takes no text, so it is read here."""
+    if isinstance(value, datetime):
         return value
+    if isinstance(value, str) and _RFC_3339.match(value):
+        try:
+            return datetime.fromisoformat(value.upper())
+        except ValueError:
+            pass
     raise ValueError("an RFC 3339 date and time with an offset")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from validator.blacklist.import_options import ImportOptions, LineFault
 from validator.blacklist.store.batches import BatchStatus, Operation
@@ -78,7 +79,7 @@ async def _body(request: web.Request, name: str) -> tuple[str, AsyncIterator[byt
             async for part in await request.multipart():
                 if isinstance(part, aiohttp.BodyPartReader) and (part.filename or part.name in {"file", "text"}):
                     return (name or part.filename or "upload")[:200].replace("\x00", ""), _part_chunks(part)
-        except ValueError:
+        except (ValueError, HttpProcessingError):
             raise ProblemException(400, "the form cannot be read") from None
         raise ProblemException(422, "the form has no file")
     if request.content_type == "application/json":
@@ -111,7 +112,7 @@ async def _part_chunks(part: aiohttp.BodyPartReader) -> AsyncIterator[bytes]:
             if not chunk:
                 return
             yield bytes(chunk)
-    except ValueError:
+    except (ValueError, HttpProcessingError):
         raise ProblemException(400, "the form cannot be read") from None
     except TimeoutError:
         raise ProblemException(400, "the body did not arrive in time", headers={"Connection": "close"}) from None
