@@ -25,6 +25,7 @@ from validator.feedback.classify import Classifier
 from validator.feedback.gate import WebhookGate
 from validator.feedback.reasons import Disposition, FailureReason
 from validator.feedback.service import ConfirmDomain, Feedback
+from validator.feedback.store.erasing import erase_keys
 from validator.keys.key import parse_static_keys
 from validator.keys.ring import KeyRing
 from validator.mx.resolver import open_resolver
@@ -167,6 +168,7 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
             Feedback.open(database, reference, settings, confirm_domain=_domain_confirmer(resolver, settings))
         )
         blacklist.counting.soft_bounced = feedback.soft_counter
+        blacklist.erasing.also = erase_keys
         checker.evidence = feedback.evidence
         webhooks = WebhookGate(settings)
         yield Runtime(settings, reference, resolver, database, blacklist, checker, keys, feedback, webhooks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from validator.blacklist.entries import Clock
 from validator.blacklist.entry import Kind, Rule
@@ -16,6 +16,7 @@ VISIBLE_S = 1.0
 """After the first erasure ever, how long replicas may take to notice that they must ask for hashes as well."""
 MAX_ERASED = 1_000
 """Most addresses in one request."""
+Companion = Callable[[AsyncConnection, Sequence[str]], Awaitable[object]]
 
 
 class Erasing:
@@ -25,6 +26,8 @@ class Erasing:
         self._database = database
         self._clock = clock
         self._visible_s = visible_s
+        self.also: Companion | None = None
+        """Wipes what others keep about the same addresses, in the same transaction."""
 
     async def check_key(self) -> None:
         """Raise `SettingsError` when the operator's key is not the one that erased addresses were hashed with."""
@@ -55,6 +58,8 @@ class Erasing:
         known = 0
         for rule in rules:
             known += await wipe(conn, rule.key, now=self._clock(), actor=actor)
+        if self.also is not None:
+            await self.also(conn, [rule.key for rule in rules])
         return known
 
 
