@@ -11,6 +11,10 @@ _LIMITS = (0.0, 0.0, 0.3, 0.56, 0.66, 1.25, 1.3, 1.55)
 """Highest cost that is applied, by the length of the target's name; the last for all longer ones."""
 _SMALL_AND_SHORT = (0.0, 0.0, 0.0, 0.5, 0.5, 0.7)
 """The same for targets of the second tier and below with short names: only what is hardly ever a name of its own."""
+_AMONG_WORDS = (0.45, 0.56)
+"""The same for names among ordinary words, up to five letters and longer: at most a look-alike, a neighbour key."""
+_LESS_USED = 1.06
+"""Highest cost that is applied for a name of six or seven letters that is not among the most used: one slip."""
 _TIER_SHARE = {1: 1.0, 2: 0.9, 3: 0.72}
 """Part of the limit that a target of a tier has."""
 _TIER_STEP = 0.2
@@ -64,6 +68,8 @@ def limit_of(target: Target) -> float:
     """Highest cost that is applied for *target* under an ending that exists."""
     if target.name.isdigit():
         return 0.0  # 126, 136, 139, 163: every number is somebody's
+    if target.among_words:
+        return _AMONG_WORDS[len(target.name) > 5] if target.tier < 3 else 0.41
     share = _TIER_SHARE[target.tier]
     if len(target.name) < 6 and target.tier > 1 and not (target.famous and len(target.name) == 5):
         return 0.0 if target.ending == "com" and len(target.name) < 5 else _SMALL_AND_SHORT[len(target.name)]
@@ -73,4 +79,5 @@ def limit_of(target: Target) -> float:
         return _SMALL_AND_SHORT[5]
     if target.ending == "com" and target.common:
         share *= 0.55
-    return _LIMITS[min(len(target.name), len(_LIMITS) - 1)] * share
+    limit = _LIMITS[min(len(target.name), len(_LIMITS) - 1)] * share
+    return limit if target.mega or len(target.name) > 7 else min(limit, _LESS_USED)

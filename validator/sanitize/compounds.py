@@ -5,8 +5,11 @@ People register `hmail`, `hostmail` and `jcloud`, so another beginning is no sli
 
 from __future__ import annotations
 
-from validator.sanitize.distance import slip_cost
+import re
 
+from validator.sanitize.distance import FIRST, SOUND_ALIKE, slip_cost
+
+_DOUBLES = re.compile(r"(.)\1+")
 _COMPOUNDS = ("mail", "cloud", "online")
 
 
@@ -33,3 +36,21 @@ def _vowels_differ(typed: str, meant: str) -> bool:
     """One vowel stands for another, which makes words of words: hit, hat, hut for hot."""
     differing = [(a, b) for a, b in zip(typed, meant, strict=True) if a != b]
     return bool(differing) and all(a in "aeiou" and b in "aeiou" for a, b in differing)
+
+
+_SUFFIXES = ("s", "y", "er", "ers", "ly", "ed", "es", "ing", "ist", "ia", "ify", "io")
+"""What turns a name into another name: gmailer, icloudy, listy."""
+
+
+def is_doubtful_slip(typed: str, name: str) -> bool:
+    """*typed* is near *name*, but names are made in this way too, so under an ending that exists it is no proof.
+
+    A suffix behind the whole name; an unrelated first letter (`landex`); at three letters all but a doubled one.
+    """
+    if typed.startswith(name) and typed[len(name) :] in _SUFFIXES:
+        return True
+    if len(typed) < 3:
+        return True
+    if len(name) < 4 and _DOUBLES.sub(r"\1", typed) != _DOUBLES.sub(r"\1", name):
+        return True
+    return len(typed) == len(name) and typed[1:] == name[1:] and slip_cost(typed, name) > SOUND_ALIKE + FIRST

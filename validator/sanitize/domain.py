@@ -72,6 +72,13 @@ class DomainCorrector:
             return self._decide(domain, self._finder.below_known(domain, parent))
         return self._decide(domain, self._finder.near(domain))
 
+    def _is_word_elsewhere(self, domain: str, first: Candidate) -> bool:
+        """The name is a guarded one under the ending that was meant: `grail.co` may be `grail.com`, too."""
+        if first.target is None or first.rule != "domain.typo":
+            return False
+        other = f"{domain.partition('.')[0]}.{first.target.ending}"
+        return other in self._doubtful or other in self._guard
+
     def _decide(self, domain: str, candidates: Iterable[Candidate]) -> Correction:
         best: dict[str, Candidate] = {}
         for candidate in candidates:
@@ -86,7 +93,7 @@ class DomainCorrector:
         first = ranked[0]
         confidence = first.confidence
         tied = _tied(ranked)
-        doubtful = domain in self._doubtful
+        doubtful = domain in self._doubtful or self._is_word_elsewhere(domain, first)
         if doubtful or tied:
             confidence = min(confidence, SUGGESTED)
         if first.target is None and confidence >= APPLY_FROM:
@@ -129,4 +136,6 @@ def _dead_proves(first: Candidate) -> bool:
     are registered again, and then the person meant was somebody else.
     """
     long_name = first.target is not None and len(first.target.name) > 5
+    if first.target is not None and first.target.among_words:
+        return False
     return first.rule == "domain.typo" and long_name and not first.capped and first.confidence >= _DEAD_PROVES_FROM

@@ -13,7 +13,7 @@ from rapidfuzz.distance import OSA
 
 from validator.reference.suffixes import is_public_suffix
 from validator.sanitize.candidate import Candidate, limit_of
-from validator.sanitize.compounds import is_other_compound
+from validator.sanitize.compounds import is_doubtful_slip, is_other_compound
 from validator.sanitize.distance import is_layout_echo, one_letter_for_two, slip_cost
 from validator.sanitize.endings import (
     DELEGATED_SLIPS,
@@ -211,7 +211,7 @@ class CandidateFinder:
             reach = limit + (_REACH if target.famous and target.rank <= _MOST_USED else _SHORT_REACH)
             cost = slip_cost(name, target.name, reach)
             if cost <= reach:
-                capped = exists and (is_other_compound(name, target.name) or name == f"{target.name}s")
+                capped = exists and (is_other_compound(name, target.name) or is_doubtful_slip(name, target.name))
                 yield Candidate(cost, target, target.domain, "domain.typo", limit, reach, capped)
 
     def _both_wrong(self, domain: str, exists: bool) -> Iterable[Candidate]:
@@ -239,7 +239,8 @@ class CandidateFinder:
                     of_ending = max(of_ending - _COM_BONUS, 0.05)
                 cost = slip_cost(name, target.name, limit + _REACH) + of_ending
                 if cost <= limit + _REACH:
-                    capped = exists and (is_other_compound(name, target.name) or len(target.name) < 5)
+                    doubtful = len(target.name) < 5 or is_doubtful_slip(name, target.name)
+                    capped = exists and (doubtful or is_other_compound(name, target.name))
                     yield Candidate(cost, target, target.domain, "domain.typo", limit, limit + _REACH, capped)
 
     def _near_name_elsewhere(self, name: str, ending: str, target: Target) -> Iterable[Candidate]:

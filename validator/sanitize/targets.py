@@ -18,6 +18,18 @@ COMMON_WORDS = frozenset(
     }
 )  # fmt: skip
 """Names that other people own under other endings, so that an ending alone proves little."""
+AMONG_WORDS = frozenset(
+    {
+        "alice", "arcor", "atlas", "bell", "bol", "charter", "chello", "free", "frontier", "gazeta", "globo", "home",
+        "hughes", "interia", "internet", "inwind", "iol", "juno", "lenta", "libero", "live", "magenta", "mynet", "nate",
+        "naver", "netzero", "noos", "online", "optimum", "orange", "planet", "poste", "posteo", "proton", "rogers",
+        "scarlet", "sina", "siol", "spray", "start", "tele2", "telefonica", "telfort", "telia", "terra", "tin",
+        "tiscali", "virgin", "voila", "volny", "walla",
+    }
+)  # fmt: skip
+"""Names that lie among ordinary words (never, libro, alike, orage, carter): one other letter proves nothing."""
+MEGA = frozenset({"gmail", "hotmail", "outlook", "yahoo", "icloud", "yandex"})
+"""Names so much used that nearly everything near them was meant for them."""
 _PUNCTUATION = str.maketrans("", "", ".-_")
 
 
@@ -38,6 +50,16 @@ class Target:
 
     famous: bool
     """Its name has a domain of the first tier."""
+
+    @property
+    def among_words(self) -> bool:
+        """Ordinary words lie within one letter of the name."""
+        return self.name in AMONG_WORDS
+
+    @property
+    def mega(self) -> bool:
+        """One of the most used names of all, under whatever ending."""
+        return self.name in MEGA
 
     @property
     def common(self) -> bool:
