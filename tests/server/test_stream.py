@@ -389,3 +389,19 @@ async def test_a_reader_that_does_not_read_stops_the_reading_of_rows(tmp_path: P
             await asyncio.sleep(0.3)
         assert taken < 500_000
         response.close()
+
+
+async def test_a_compressed_list_that_expands_without_measure_is_refused(running: Service) -> None:
+    bomb = gzip.compress(b"\n" * 40_000_000)
+    response = await running.client.post("/check/stream", data=io.BytesIO(bomb), headers={"Content-Encoding": "gzip"})
+    assert response.status in {200, 422}
+    assert "expands more than" in await response.text()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+async def test_a_table_in_utf_16_is_read_as_such(running: Service, encoding: str) -> None:
+    text = "email\nAnna@acme.test\nx@fb.com\n"
+    data = text.encode(encoding) if encoding == "utf-16" else b"\xfe\xff" + text.encode(encoding)
+    response = await running.client.post("/check/stream", data=data, headers={"Content-Type": "text/csv"})
+    lines = [json.loads(line) for line in (await response.text()).splitlines()]
+    assert [(line["orig"], line["reason"]) for line in lines] == [("Anna@acme.test", None), ("x@fb.com", "application")]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from validator.bulk.arrays import ArrayDecoder, ObjectLinesDecoder
+from validator.bulk.encoding import ToUtf8
 from validator.bulk.gzipped import MAGIC, Gunzip
 from validator.bulk.lines import LineSplitter
 from validator.bulk.rows import Rows
@@ -148,14 +149,9 @@ class ListFile:
 
     def _text(self, file: IO[bytes]) -> Iterator[bytes]:
         """The file as UTF-8, decompressed."""
-        recode: codecs.IncrementalDecoder | None = None
-        first = True
+        to_utf8 = ToUtf8()
         for chunk in self._plain(file):
-            if first:
-                first = False
-                if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                    recode = codecs.getincrementaldecoder("utf-16")(errors="replace")
-            yield chunk if recode is None else recode.decode(chunk).encode()
+            yield to_utf8.feed(chunk)
 
     def _plain(self, file: IO[bytes]) -> Iterator[bytes]:
         gunzip: Gunzip | None = None

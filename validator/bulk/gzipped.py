@@ -13,6 +13,8 @@ from validator.errors import RequestRefused
 
 PIECE_BYTES = 256 * 1024
 """Most that one step of decompression yields."""
+FREE_BYTES = 4 * 1024 * 1024
+"""Text that may come out whatever went in: small lists may compress as well as they like."""
 MAGIC = b"\x1f\x8b"
 """How a gzip member begins (RFC 1952); no text does."""
 _GZIP = 31
@@ -21,13 +23,23 @@ _GZIP = 31
 class Gunzip:
     """Decompresses a stream of one or more gzip members."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_times: int | None = None) -> None:
+        """*most_times*: refuse a stream that expands more than this, once it has yielded `FREE_BYTES`; None: never."""
         self._inflate = zlib.decompressobj(_GZIP)
         self._fed = False
+        self._most_times = most_times
+        self._taken = self._given = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """The text that *chunk* expands to, in pieces. Raises `RequestRefused` for bytes that are not gzip."""
-        data = chunk
+        self._taken += len(chunk)
+        for piece in self._expand(chunk):
+            self._given += len(piece)
+            if self._most_times is not None and self._given > max(FREE_BYTES, self._taken * self._most_times):
+                raise RequestRefused(f"the gzip stream expands more than {self._most_times} times")
+            yield piece
+
+    def _expand(self, data: bytes) -> Iterator[bytes]:
         while data:
             if self._inflate.eof:
                 self._inflate = zlib.decompressobj(_GZIP)

@@ -12,6 +12,7 @@ from aiohttp import web
 from validator import metrics
 from validator.bulk.encode import Answer as RowAnswer
 from validator.bulk.encode import TableEncoder, encode_lines
+from validator.bulk.encoding import ToUtf8
 from validator.bulk.gzipped import MAGIC, Gunzip, Gzip
 from validator.bulk.judging import judge, judge_windows
 from validator.bulk.lines import LineSplitter
@@ -34,6 +35,8 @@ from validator.verdict import Status, Verdict
 
 FIRST_WINDOWS = (64, 250)
 """Sizes of the first windows, so that the first answers come soon even when every domain is new."""
+MOST_EXPANSION = 100
+"""How many times its size a compressed list may expand to; real ones stay below 30."""
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 TSV = "text/tab-separated-values"
@@ -183,16 +186,17 @@ class _Stream:
         """The body, decompressed when it begins like gzip, counted."""
         total = 0
         gunzip: Gunzip | None = None
+        to_utf8 = ToUtf8()
         first = True
         async for chunk in self._body():
             if first:
-                gunzip = Gunzip() if chunk.startswith(MAGIC) else None
+                gunzip = Gunzip(most_times=MOST_EXPANSION) if chunk.startswith(MAGIC) else None
                 first = False
             for piece in (chunk,) if gunzip is None else gunzip.feed(chunk):
                 total += len(piece)
                 if total > self._settings.stream_max_bytes:
                     raise LimitExceeded(f"more than {self._settings.stream_max_bytes} bytes")
-                yield piece
+                yield to_utf8.feed(piece)
         if gunzip is not None:
             gunzip.finish()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -28,10 +29,8 @@ def _date_time(value: object) -> object:
     if isinstance(value, datetime):
         return value
     if isinstance(value, str) and _RFC_3339.match(value):
-        try:
+        with suppress(ValueError):
             return datetime.fromisoformat(value.upper())
-        except ValueError:
-            pass
     raise ValueError("an RFC 3339 date and time with an offset")
 
 

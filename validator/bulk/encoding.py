@@ -1,0 +1,21 @@
+"""Text of other encodings as UTF-8, a piece at a time: UTF-16 when a byte order mark says so. Pure."""
+
+from __future__ import annotations
+
+import codecs
+
+
+class ToUtf8:
+    """Passes UTF-8 through and recodes UTF-16; what cannot be decoded becomes U+FFFD and so a bad row."""
+
+    def __init__(self) -> None:
+        self._recode: codecs.IncrementalDecoder | None = None
+        self._begun = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """The same text as UTF-8; the first piece decides."""
+        if not self._begun and piece:
+            self._begun = True
+            if piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                self._recode = codecs.getincrementaldecoder("utf-16")(errors="replace")
+        return piece if self._recode is None else self._recode.decode(piece).encode()
