@@ -241,7 +241,7 @@ def test_mailgun_signs_time_and_token() -> None:
         "event-data": {"event": "opened"},
     }
     proof = prove(checked, "mailgun", json.dumps(body).encode(), {})
-    assert proof.token == "mailgun:tok"  # type: ignore[attr-defined]
+    assert proof.token == f"mailgun:{signature}"  # type: ignore[attr-defined]
     for change in ({"token": "other"}, {"timestamp": str(int(stamp) + 1)}, {"signature": signature[:-1] + "z"}):
         wrong = {**body, "signature": {**body["signature"], **change}}
         with pytest.raises(WebhookRejected):
@@ -306,3 +306,41 @@ def test_providers_without_signature_bring_a_secret(headers: dict[str, str]) -> 
 def test_a_secret_that_cannot_be_used_stops_the_start(settings: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         gate(**settings)
+
+
+@pytest.mark.parametrize("moved", [".5", "e0", "_0", "0", "\u0660", " "])
+def test_no_character_moves_from_the_token_of_mailgun_to_its_timestamp(moved: str) -> None:
+    checked = gate(mailgun_signing_key=SecretStr("key-mailgun"))
+    stamp = str(int(NOW.timestamp()))
+    signature = hmac.new(b"key-mailgun", f"{stamp}{moved}abc".encode(), hashlib.sha256).hexdigest()
+    parts = {"timestamp": stamp + moved, "token": "abc", "signature": signature}
+    with pytest.raises(WebhookRejected):
+        prove(checked, "mailgun", json.dumps({"signature": parts}).encode(), {})
+
+
+_WHSEC = "whsec_" + base64.b64encode(b"k" * 24).decode()
+STRANGE = [
+    ("standard", {"standard_webhook_secrets": SecretStr(_WHSEC)}, b"{}", {"webhook-id": "\udcff"}),
+    ("standard", {"standard_webhook_secrets": SecretStr(_WHSEC)}, b"{}", {"webhook-id": "\u00ff"}),
+    ("mailgun", {"mailgun_signing_key": SecretStr("k" * 20)}, b'{"signature": {"token": "\\ud800"}}', {}),
+    ("mailgun", {"mailgun_signing_key": SecretStr("k" * 20)}, b'{"signature": {"timestamp": "\\ud800"}}', {}),
+    ("mailersend", {"mailersend_signing_secret": SecretStr("k" * 20)}, b"{}", {"Signature": "\udcff"}),
+    ("mailtrap", {"mailtrap_signing_secret": SecretStr("k" * 20)}, b"{}", {"Mailtrap-Signature": "\udcff"}),
+    ("postmark", {"webhook_secrets": SecretStr("postmark=long-secret")}, b"{}", {"Authorization": "Bearer \udcff"}),
+]
+
+
+@pytest.mark.parametrize(("provider", "settings", "body", "headers"), STRANGE)
+def test_a_proof_that_is_no_text_is_refused(
+    provider: str, settings: dict[str, object], body: bytes, headers: dict[str, str]
+) -> None:
+    stamped = {"webhook-timestamp": str(int(NOW.timestamp())), **headers}
+    with pytest.raises(WebhookRejected):
+        prove(gate(**settings), provider, body, stamped)
+
+
+def test_a_form_with_too_many_fields_is_refused() -> None:
+    checked = gate(mandrill_webhook_key=SecretStr("k" * 20), mandrill_webhook_url="https://hooks.example/m")
+    body = b"&".join(b"a%d=1" % number for number in range(100))
+    with pytest.raises(WebhookRejected):
+        asyncio.run(checked.prove("mandrill", body, {}, None, NOW))

@@ -64,7 +64,18 @@ class WebhookGate:
     async def prove(
         self, provider: str, body: bytes, headers: Mapping[str, str], document: Any, now: datetime
     ) -> Proof:
-        """How the request proves itself; raises `WebhookRejected` when it must and does not."""
+        """How the request proves itself; raises `WebhookRejected` when it must and does not.
+
+        What cannot even be read as a signature (text that is no Unicode, a form with too many fields) is refused too.
+        """
+        try:
+            return await self._prove(provider, body, headers, document, now)
+        except ValueError as error:
+            raise WebhookRejected(REFUSED) from error
+
+    async def _prove(
+        self, provider: str, body: bytes, headers: Mapping[str, str], document: Any, now: datetime
+    ) -> Proof:
         tolerance_s = self._settings.webhook_tolerance_s
         seconds = now.timestamp()
         match provider:
@@ -77,7 +88,7 @@ class WebhookGate:
                 if not isinstance(document, Mapping):
                     raise WebhookRejected(REFUSED)
                 mailgun.verify(document, self._mailgun, now=seconds, tolerance_s=tolerance_s)
-                return Proof(own_key=False, token=f"mailgun:{mailgun.token_of(document)}")
+                return Proof(own_key=False, token=f"mailgun:{mailgun.signature_of(document)}")
             case "standard" if self._standard:
                 signed = standard.verify(body, headers, self._standard, now=seconds, tolerance_s=tolerance_s)
                 return Proof(own_key=False, message_id=signed)

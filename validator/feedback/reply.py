@@ -51,7 +51,7 @@ class Reply:
 
 
 _SPACE = re.compile(r"\s+")
-_ADDRESS = re.compile(r"<?[^\s<>()\[\]:;,\"'|]{1,64}@(?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}>?", re.IGNORECASE)
+_ADDRESS = re.compile(r"<?(?:[^\s<>()\[\]:;,\"'|@]{1,64}+@){1,4}(?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}>?", re.IGNORECASE)
 _CONTINUED = re.compile(r"(?:(?<=\s)|^)[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3}(?=\s|$))?")
 _REPEATED = re.compile(r"(?<=\S)\s[245]\d\d\s[245]\.\d{1,3}\.\d{1,3}(?=\s+(?:https?:|[a-z]))")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,2})\.(\d{1,3})(?![\d.]*\.?\d)")

@@ -102,12 +102,12 @@ def key_id_of(text: str) -> str | None:
 
 def digest_of(text: str) -> str:
     """What is stored of a key."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sha1_digest_of(text: str) -> str:
     """What is stored for clients that send the SHA-1 of their key instead of the key."""
-    return digest_of_sha1(hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return digest_of_sha1(hashlib.sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest())
 
 
 def digest_of_sha1(sha1_hex: str) -> str:

@@ -21,7 +21,7 @@ from validator.server.routes import Answer, Route, Scope
 
 MAX_CLASSIFY_BODY_BYTES = 8 * 1024 * 1024
 MAX_REPLIES = 1_000
-_IN_THREAD_BYTES = 64 * 1024
+_IN_THREAD_BYTES = 8 * 1024
 
 
 class ReplyModel(BaseModel):

@@ -18,7 +18,7 @@ from validator.blacklist.keys import address_rule, list_name, parse_rule
 
 MAX_RECORD_LINES: Final = 50
 """A quoted cell that runs over more lines was never closed: a fault of its first line."""
-_ANGLE = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
+_ANGLE = re.compile(r"<\s*+([^<>\s@]++@[^<>\s]++)\s*+>")
 _SEPARATORS = re.compile(r"[,;\s]+")
 _ODD = re.compile(r"[,;\s<>\"'#]|mailto:", re.IGNORECASE)
 _TRUE = frozenset({"1", "true", "yes", "t", "y"})

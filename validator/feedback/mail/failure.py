@@ -47,15 +47,17 @@ class Failure:
 
 
 ADDRESS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}"
+_MAX_FIELD = 1_000
 _WHOLE = re.compile(
-    r"^(?:[A-Za-z0-9-]{2,20}\s*;)?\s*<?\s*(\"[^\"\s]{1,64}\"@[^\s<>;,()]+|[^\s<>;,()/|\"@\[\]]{1,64}@[^\s<>;,()/|\"@]+"
-    r"|[^\s<>;,()|\"@\[\]]{1,64}@[A-Za-z0-9.-]+\.[A-Za-z]{2,})\s*>?\s*(?:\(.*\))?\s*$"
+    r"^(?:[A-Za-z0-9-]{2,20}\s*+;)?\s*+<?\s*+"
+    r"(\"[^\"\s]{1,64}\"@[^\s<>;,()]++|[^\s<>;,()/|\"@\[\]]{1,64}@[^\s<>;,()/|\"@]++"
+    r"|[^\s<>;,()|\"@\[\]]{1,64}@[A-Za-z0-9.-]+\.[A-Za-z]{2,})\s*+>?\s*+(?:\(.*\))?\s*+$"
 )
 
 
 def address_in_field(value: str) -> str:
     """The address of a field such as `rfc822; <a@b>`; empty when the field holds a pipe, a path or a bare name."""
-    match = _WHOLE.match(value.strip())
+    match = _WHOLE.match(value.strip()[:_MAX_FIELD])
     return match.group(1).strip(".") if match else ""
 
 

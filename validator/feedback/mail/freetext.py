@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from validator.feedback.mail.failure import ADDRESS, Failure, address_in_field
-from validator.feedback.mail.mime import Mail, header_text
+from validator.feedback.mail.mime import Mail, header_text, lines_of
 from validator.feedback.mail.transcript import Answer, Dialogue
 from validator.feedback.reply import Stage, stage_of_command
 
@@ -17,19 +17,19 @@ MAX_LINES = 400
 """Lines of a bounce text that are looked at."""
 
 _RETURNED = re.compile(
-    r"^[ \t>]*[-=_*]*[ \t]*(?:"
+    r"^[ \t>]*+(?:[-=_*]++[ \t]*+){0,2}(?:(?:(?<=-)|(?<=- ))original m|"
     r"(?:below|above) (?:this line )?(?:is|follows) (?:a|the) copy|(?:this|included|enclosed|here|attached) is a copy"
     r"|(?:the )?(?:unsent|returned|undelivered|original) (?:message|mail)(?: headers?| info| header| text)?"
-    r"(?: follows?| below| attached|:|[ \t]*-*[ \t]*$)"
+    r"(?: follows?| below| attached|:|[ \t]*+-*+[ \t]*+$)"
     r"|the headers? of the original|(?:original )?message headers?(?: follow| are|:)|original mail as follows"
     r"|(?:a )?copy of (?:the|your) (?:original )?message|your (?:original )?message follows"
     r"|received:[ \t]*(?:from|by|\(|$)|return-path:[ \t]*<|content-type: message/rfc822|dkim-signature:|arc-seal:"
-    r"|begin original message|original message follows|-+ ?original m)",
+    r"|begin original message|original message follows)",
     re.IGNORECASE,
 )
 _ECHO = re.compile(
-    r"^[ \t>]*(?:from|to|cc|subject|date|sent|message-?id|reply-to|original sender|sender|mail from|x-[a-z-]+"
-    r"|original-envelope-id|arrival-date|reporting-mta|sender-mta|remote-mta|messagename)[ \t]*:",
+    r"^[ \t>]*+(?:from|to|cc|subject|date|sent|message-?id|reply-to|original sender|sender|mail from|x-[a-z-]+"
+    r"|original-envelope-id|arrival-date|reporting-mta|sender-mta|remote-mta|messagename)[ \t]*+:",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(
@@ -50,18 +50,19 @@ _ANNOUNCED = re.compile(
     re.IGNORECASE,
 )
 _LONE = re.compile(
-    rf"^[ \t>*-]*(?:to:[ \t]*)?[\"'<(\[]{{0,2}}({ADDRESS})[\"'>)\]]{{0,2}}(?:<mailto:[^>]*>)?[ \t]*"
-    r"(?:\([^()]*\)|on [\w/].*|;[ \t]*action:.*|:)?[ \t]*$",
+    rf"^[ \t>*-]*+(?:to:[ \t]*+)?[\"'<(\[]{{0,2}}({ADDRESS})[\"'>)\]]{{0,2}}(?:<mailto:[^>]*+>)?[ \t]*+"
+    r"(?:\([^()]*+\)|on [\w/].*+|;[ \t]*+action:.*+|:)?[ \t]*+$",
     re.IGNORECASE,
 )
 _LED = re.compile(
-    rf"^[ \t>*-]*[\"'<]?({ADDRESS})[\"'>]?[ \t]*(?:\((?:expanded|generated)[^)]*\))?[ \t]*"
-    r"(?::|\.\.\.|,|[ \t]-|(?=\[)|(?=\()|[ \t](?=[A-Z][a-z]+[ ,][^@]*(?:\d{3}|error))"
-    r"|[ \t](?=delivery ))[ \t]*(\S.*)$",
+    rf"^[ \t>*-]*+[\"'<]?({ADDRESS})[\"'>]?[ \t]*+(?:\((?:expanded|generated)[^)]*+\))?[ \t]*+"
+    r"(?::|\.\.\.|,|(?<=[ \t])-|(?=\[)|(?=\()|(?<=[ \t])(?=[A-Z][a-z]++[ ,][^@]*(?:\d{3}|error))"
+    r"|(?<=[ \t])(?=delivery ))[ \t]*+(\S.*+)$",
     re.IGNORECASE,
 )
 _CODED = re.compile(
-    rf"^[ \t>]*(?:[45]\d\d[ -](?:[45]\.\d+\.\d+[ \t]+)?)?<({ADDRESS})>[ \t]*\.\.\.[ \t]*(\S.*)$", re.IGNORECASE
+    rf"^[ \t>]*+(?:[45]\d\d[ -](?:[45]\.\d++\.\d++[ \t]++)?)?<({ADDRESS})>[ \t]*+\.\.\.[ \t]*+(\S.*+)$",
+    re.IGNORECASE,
 )
 _NAMED = re.compile(
     r"(?:deliver(?:ing|y of|ed)? (?:of )?(?:your |a |the |this )?(?:e-?mail|message"
@@ -80,7 +81,8 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SAID = re.compile(r">: (?:host \S+ said|[45]\d\d[ -])", re.IGNORECASE)
-_COMMAND_BELOW = re.compile(r"^-+ ?smtp command\s*\n\s*([A-Za-z]+)", re.IGNORECASE | re.MULTILINE)
+_ADDRESSED = re.compile(rf"(?:to|delivered-to):[^@]{{0,200}}?<?({ADDRESS})>?[ \t]*+$", re.IGNORECASE)
+_COMMAND_BELOW = re.compile(r"^-++ ?smtp command[ \t]*+\n\s*+([A-Za-z]++)", re.IGNORECASE | re.MULTILINE)
 _ROBOT = re.compile(r"^(?:mailer-?daemon|postmaster|mail-?daemon|mdaemon|no-?reply|noreply|root|abuse)@", re.IGNORECASE)
 
 
@@ -104,7 +106,7 @@ class _Named:
 
 def spoken_part(text: str) -> str:
     """The text before the returned message."""
-    lines = text.split("\n")[:MAX_LINES]
+    lines = lines_of(text)[:MAX_LINES]
     for number, line in enumerate(lines):
         if _RETURNED.match(line) and any(earlier.strip() for earlier in lines[:number]):
             return "\n".join(lines[:number])
@@ -198,7 +200,7 @@ def _anchor(number: int, line: str, before: str, announced: bool) -> _Anchor | N
 
 def _only_addressee(mail: Mail, sender: str) -> str:
     if mail.original is None:
-        found = set(re.findall(rf"^(?:to|delivered-to):[^\n@]*?<?({ADDRESS})>?[ \t]*$", mail.text, re.I | re.M))
+        found = {match.group(1) for line in lines_of(mail.text) if (match := _ADDRESSED.match(line))}
     else:
         field = header_text(mail.original, "X-Envelope-To") or header_text(mail.original, "To")
         found = set(re.findall(ADDRESS, field))

@@ -24,6 +24,6 @@ def notification_in(mail: Mail) -> list[Reported]:
     try:
         document, _ = json.JSONDecoder().raw_decode(body if body.endswith("}") else body + "}")
         found = ses.read(document) if isinstance(document, dict) else []
-    except (ValueError, Unreadable):
+    except (ValueError, RecursionError, Unreadable):
         return []
     return [item for item in found if item.address and item.kind is not EventKind.IGNORED]

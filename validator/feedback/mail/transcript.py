@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from validator.feedback.mail.mime import lines_of
 from validator.feedback.reply import Stage, stage_of_command
 
-_COMMAND = re.compile(r"^[> \t]*(?:>>>|sent\s+<<<|---> ?|C:)[ \t]*([A-Za-z.]{1,9}\b.*|\.)$", re.IGNORECASE)
-_ANSWER = re.compile(r"^[> \t]*(?:<<<|received\s+>>>|<--- ?|S:)[ \t]*(.*)$", re.IGNORECASE)
+_COMMAND = re.compile(r"^[> \t]*(?:>>>|sent\s++<<<|---> ?|C:)[ \t]*+([A-Za-z.]{1,9}\b.*|\.)$", re.IGNORECASE)
+_ANSWER = re.compile(r"^[> \t]*+(?:<<<|received\s++>>>|<--- ?|S:)[ \t]*+(.*)$", re.IGNORECASE)
+_ABOUT = re.compile(r"<([^<>\s@]++@[^<>\s]++)>")
 _REPLY_CODE = re.compile(r"^[245]\d\d[ -]")
-_REASON = re.compile(r"\(reason:\s*(.*)\)?\s*$", re.IGNORECASE)
+_MAX_ANSWERS = 100
+_MAX_ANSWER_CHARS = 4_000
+_MAX_MENTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class Answer:
     """The address in the command, lower case, or empty."""
     text: str
     """The lines of the answer, joined."""
+    lower: str
+    """The same in lower case."""
     line: int
     """Number of its last line."""
 
@@ -37,9 +43,7 @@ class Dialogue:
         """The refusal about *recipient*, or that repeats *words*, or (within the lines *between*) about nobody."""
         wanted = recipient.lower()
         for answer in self.answers:
-            if wanted and (
-                answer.about == wanted or (answer.stage is not Stage.RCPT and wanted in answer.text.lower())
-            ):
+            if wanted and (answer.about == wanted or (answer.stage is not Stage.RCPT and wanted in answer.lower)):
                 return answer
         for answer in self.answers:
             if words and answer.text[:40] in words:
@@ -58,13 +62,16 @@ def _answers(text: str) -> list[Answer]:
     last = 0
 
     def close() -> None:
-        joined = " ".join(lines).strip()
+        joined = " ".join(lines).strip()[:_MAX_ANSWER_CHARS]
         if joined and joined[0] in "45":
-            about = re.search(r"<([^<>\s]+@[^<>\s]+)>", command)
-            answers.append(Answer(stage_of_command(command), about.group(1).lower() if about else "", joined, last))
+            about = _ABOUT.search(command)
+            named = about.group(1).lower() if about else ""
+            answers.append(Answer(stage_of_command(command), named, joined, joined.lower(), last))
         lines.clear()
 
-    for number, line in enumerate(text.split("\n")):
+    for number, line in enumerate(lines_of(text)):
+        if len(answers) >= _MAX_ANSWERS:
+            break
         if match := _COMMAND.match(line):
             close()
             command = match.group(1)
@@ -80,23 +87,36 @@ def _answers(text: str) -> list[Answer]:
     return answers
 
 
+_BEFORE = re.compile(r"[ \t>]*+(?:[45]\d\d )?<?", re.IGNORECASE)
+_WORDS_AFTER = re.compile(
+    r">?(?:\s{0,99}+\((?:expanded|generated)[^)]*+\))?(?::|\.\.\.)[ \t]*+"
+    r"(\S.*+(?:\n[ \t]++\S.*+)*+|(?:\n[ \t]++\S.*+)++)",
+    re.IGNORECASE,
+)
+_REASON_BELOW = re.compile(r">?[ \t]{0,99}+\n[ \t>]*+\(reason:\s*+(.*+(?:\n[ \t]++\S.*+)*+)", re.IGNORECASE)
+
+
 def human_words(text: str, recipient: str) -> str:
-    """The paragraph about *recipient* in the human-readable part: `<address>: words` (Postfix and its kin)."""
+    """The paragraph about *recipient* in the human-readable part: `<address>: words` (Postfix and its kin).
+
+    Looks at the first `_MAX_MENTIONS` of the address only, each at the beginning of a line.
+    """
     if not recipient:
         return ""
-    pattern = re.compile(
-        r"^[ \t>]*(?:[45]\d\d )?<?" + re.escape(recipient) + r">?(?:\s*\((?:expanded|generated)[^)]*\))?(?::|\.\.\.)"
-        r"[ \t]*(\S.*(?:\n[ \t]+\S.*)*|(?:\n[ \t]+\S.*)+)",
-        re.IGNORECASE | re.MULTILINE,
-    )
-    if match := pattern.search(text):
-        return " ".join(match.group(1).split())[:2000]
-    reason = re.search(
-        r"^[ \t>]*<?" + re.escape(recipient) + r">?[ \t]*\n[ \t>]*\(reason:\s*(.*(?:\n[ \t]+\S.*)*)\)",
-        text,
-        re.IGNORECASE | re.MULTILINE,
-    )
-    return " ".join(reason.group(1).split()) if reason else ""
+    mention = re.compile(re.escape(recipient), re.IGNORECASE)
+    reason = ""
+    for number, found in enumerate(mention.finditer(text)):
+        if number == _MAX_MENTIONS:
+            break
+        start = text.rfind("\n", 0, found.start()) + 1
+        if not _BEFORE.fullmatch(text, start, found.start()):
+            continue
+        if match := _WORDS_AFTER.match(text, found.end(), found.end() + _MAX_ANSWER_CHARS):
+            return " ".join(match.group(1).split())[:2000]
+        if not reason and (match := _REASON_BELOW.match(text, found.end(), found.end() + _MAX_ANSWER_CHARS)):
+            words, closed, _ = match.group(1).rpartition(")")
+            reason = " ".join(words.split()) if closed else ""
+    return reason
 
 
 _TRANSCRIPT = re.compile(r"transcript of session follows.*\n((?:.*\n?){1,12})", re.IGNORECASE)

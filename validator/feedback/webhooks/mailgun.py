@@ -7,6 +7,7 @@ https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-web
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,6 +19,8 @@ from validator.feedback.webhooks.reading import Unreadable, code_of, mailbox, mo
 from validator.feedback.webhooks.signing import REFUSED, hmac_sha256, require_equal, require_fresh
 
 PROVIDER = "mailgun"
+_TOKEN = re.compile(r"[0-9A-Za-z_-]{1,128}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _KINDS = {
     "failed": EventKind.BOUNCE,
     "bounced": EventKind.BOUNCE,
@@ -41,11 +44,19 @@ def token_of(document: Mapping[str, Any]) -> str:
     return text_of(_signature(document), "token")
 
 
+def signature_of(document: Mapping[str, Any]) -> str:
+    """The signature of a request that was verified: what counts once."""
+    return text_of(_signature(document), "signature")
+
+
 def verify(document: Mapping[str, Any], key: bytes, *, now: float, tolerance_s: float) -> None:
-    """Refuse a request whose signature does not hold; using up its token is the caller's."""
+    """Refuse a request whose signature does not hold; using up the signature is the caller's.
+
+    Timestamp and token are signed without anything between them, so both must have exactly their form.
+    """
     signature = _signature(document)
     timestamp, token, given = (text_of(signature, name) for name in ("timestamp", "token", "signature"))
-    if not token or not given.isascii():
+    if not _TOKEN.fullmatch(token) or not _DIGEST.fullmatch(given):
         raise WebhookRejected(REFUSED)
     require_equal(given.encode(), hmac_sha256(key, (timestamp + token).encode()).hex().encode())
     require_fresh(timestamp, now, tolerance_s)

@@ -99,7 +99,12 @@ def verify(
     ):
         raise WebhookRejected(REFUSED)
     try:
-        key.verify(decoded(text_of(envelope, "Signature")), signed.encode(), padding.PKCS1v15(), algorithm)
+        key.verify(
+            decoded(text_of(envelope, "Signature")),
+            signed.encode("utf-8", "surrogatepass"),
+            padding.PKCS1v15(),
+            algorithm,
+        )
     except InvalidSignature:
         raise WebhookRejected(REFUSED) from None
 
@@ -112,7 +117,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
         message = item.get("Message")
         try:
             inner = json.loads(message) if isinstance(message, str) else message
-        except ValueError:
+        except (ValueError, RecursionError):
             return [_ignored("Notification", text_of(item, "MessageId"))]
         if not isinstance(inner, Mapping):
             raise Unreadable("the Message of the notification is no SES event")

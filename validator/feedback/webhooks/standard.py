@@ -61,7 +61,7 @@ def verify(body: bytes, headers: Mapping[str, str], keys: Sequence[bytes], *, no
     timestamp = headers.get("webhook-timestamp") or headers.get("svix-timestamp") or ""
     listed = (headers.get("webhook-signature") or headers.get("svix-signature") or "").split(" ")
     require_fresh(timestamp, now, tolerance_s)
-    if not message_id or "." in message_id or not timestamp.isdigit():
+    if not message_id.isascii() or not message_id or "." in message_id:
         raise WebhookRejected(REFUSED)
     held = False
     for key in keys:
