@@ -21,7 +21,7 @@ NAMES = sorted(domain for domain, tier in PROVIDERS.tiers.items() if tier < 3)
 
 any_text = st.text(max_size=60)
 local_parts = st.from_regex(r"[A-Za-z0-9_+-]{1,10}(\.[a-z0-9]{1,6})?", fullmatch=True)
-odd = st.sampled_from(list("@@..,;:\"'<>() \u200b\u00a0!?#$&%+-_/\\шфаеьюЮіЖgmailcom\u3002\uff20"))
+odd = st.sampled_from(list("@@..,;:|\u00b7\u30fb\u200d\"'<>() \u200b\u00a0!?#$&%+-_/\\шфаеьюЮіЖgmailcom\u3002\uff20"))
 noise = st.lists(odd, max_size=4).map("".join)
 near_domains = st.sampled_from(NAMES)
 
@@ -109,6 +109,20 @@ def test_a_plain_address_changes_only_when_its_domain_is_corrected(local: str, d
         assert result.changes == ()
     if correction.action is CorrectionAction.KEEP:
         assert result.suggestion is None
+
+
+@given(local_parts, slipped())
+@settings(max_examples=200, deadline=None)
+def test_a_plain_address_is_answered_as_its_domain_is(local: str, domain: str) -> None:
+    plain = plain_address(f"{local}@{domain}")
+    if plain is None:
+        return
+    correction = SANITIZER.correct_domain(plain.domain)
+    result = SANITIZER.sanitize(plain.text)
+    applied = correction.action is CorrectionAction.APPLY
+    assert result.text == (f"{local}@{correction.target}" if applied else plain.text)
+    if correction.action is CorrectionAction.SUGGEST:
+        assert result.suggestion == f"{local}@{correction.target}"
 
 
 def test_naughty_strings_are_sanitized_without_raising() -> None:

@@ -6,6 +6,7 @@ table serves both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -25,6 +26,10 @@ _TWINS = dict(zip("асеорхукмтвніјѕһԁԛԝпѵ", "aceopxykmtbhijs
 _TWINS |= dict(zip("АСЕОРХУКМТВНІЈЅԚԜ", "ACEOPXYKMTBHIJSQW", strict=True))
 _TWINS.pop("п")
 _TWIN_TABLE = str.maketrans(_TWINS)
+
+
+_FROM_TWIN = str.maketrans({latin: russian for russian, latin in reversed(_TWINS.items()) if russian.isalpha()})
+_SEGMENT = re.compile(r"[^._+\-]+")
 
 
 class Reading(StrEnum):
@@ -87,6 +92,16 @@ def by_sound(text: str, aliases: Mapping[str, str] | None = None) -> str | None:
             return None
         spelled.append(latin.lower() if char.islower() else latin)
     return "".join(spelled) or None
+
+
+def from_twins(text: str) -> str:
+    """Latin letters that look Cyrillic made Cyrillic in every word that holds Cyrillic letters: `ивaн` -> `иван`."""
+    return _SEGMENT.sub(lambda word: word[0].translate(_FROM_TWIN) if has_cyrillic(word[0]) else word[0], text)
+
+
+def cyrillic_words(text: str) -> str:
+    """The words of *text* that hold Cyrillic letters, parted by dots."""
+    return ".".join(word for word in _SEGMENT.findall(text) if has_cyrillic(word))
 
 
 def readings(text: str, aliases: Mapping[str, str]) -> list[tuple[Reading | None, str]]:

@@ -25,6 +25,7 @@ from validator.sanitize.correction import APPLY_FROM, Correction, CorrectionActi
 from validator.sanitize.cyrillic import by_key, has_cyrillic
 from validator.sanitize.domain import DomainCorrector
 from validator.sanitize.endings import is_special_use
+from validator.sanitize.hosts import clean_domain
 from validator.sanitize.ledger import Ledger
 from validator.sanitize.readable import Readability
 from validator.sanitize.result import DomainDoubt, DomainEvidence, Sanitized
@@ -165,6 +166,11 @@ class Sanitizer:
         best = self._judged(alone.text)
         return Sanitized(text, (), best if best != text else alone.suggestion, fault, None)
 
+    def _in_doubt(self, ledger: Ledger, address: str) -> Sanitized:
+        """Something stands behind a whole domain: the text stays, what stands before that is suggested."""
+        alone = self._once(address)
+        return ledger.result(suggestion=self._judged(alone.text) or alone.suggestion)
+
     def _without_at(self, ledger: Ledger) -> Sanitized:
         """No @ at all: a big provider at the end is a hint, never more than a suggestion."""
         text = ledger.text.strip()
@@ -178,8 +184,10 @@ class Sanitizer:
         return ledger.result()
 
     def _parts(self, ledger: Ledger, local: str, domain: str) -> Sanitized:
-        cleaned = cleaning.clean_domain(domain)
-        cleaned = self._without_strange(cleaned)
+        read = clean_domain(domain, self._corrector.is_known)
+        if read.hint is not None:
+            return self._in_doubt(ledger, f"{local}@{read.hint}")
+        cleaned = self._without_strange(read.text)
         ledger.part("text.domain", domain, cleaned)
         domain = cleaned
         suggested_domain = None

@@ -16,6 +16,8 @@ from validator.sanitize.cyrillic import (
     by_key,
     by_sound,
     by_twin,
+    cyrillic_words,
+    from_twins,
     has_cyrillic,
     is_cyrillic,
     only_twins,
@@ -73,9 +75,14 @@ def reread_domain(
     for combination in itertools.product(*(readings(label.strip(), aliases) for label in labels)):
         latin = ".".join(text for _, text in combination).lower().strip(".")
         choices.append((tuple(reading for reading, _ in combination), latin))
-    for kinds, latin in choices:
-        if corrector.is_known(latin):
-            return Reread(latin, _rule(kinds), 0.97)
+    known = [(kinds, latin) for kinds, latin in choices if corrector.is_known(latin)]
+    sure = [(kinds, latin) for kinds, latin in known if not _is_short_guess(labels, kinds, latin, aliases)]
+    if sure:
+        kinds, latin = sure[0]
+        return Reread(latin, _rule(kinds), 0.97)
+    if known:
+        spelled = [latin for kinds, latin in choices if Reading.SOUND in kinds and labels[0].lower() in aliases]
+        return Reread(domain, None, 1.0, spelled[0] if spelled else known[0][1])
     if _is_genuine(labels):
         return Reread(domain, None, 1.0)
     weighed = [(kinds, latin) for kinds, latin in choices if latin.isascii()][:_MAX_WEIGHED]
@@ -87,6 +94,18 @@ def reread_domain(
         kinds, latin, _ = max(best, key=lambda entry: entry[2].confidence)
         return Reread(latin, _rule(kinds), 0.93)
     return _unknown(domain, labels, readability)
+
+
+def _is_short_guess(
+    labels: list[str], kinds: tuple[Reading | None, ...], latin: str, aliases: Mapping[str, str]
+) -> bool:
+    """Two letters taken for others than they spell (`вк` is vk), or by their keys though the ending is Latin."""
+    name = labels[0].strip().lower()
+    if kinds[0] is None or len(name) > 2:
+        return False
+    if name in aliases and (kinds[0] is Reading.KEY or kinds[-1] is Reading.SOUND):
+        return not latin.startswith(f"{aliases[name]}.")
+    return kinds[0] is Reading.KEY and not has_cyrillic(labels[-1])
 
 
 def _is_genuine(labels: list[str]) -> bool:
@@ -130,10 +149,12 @@ def reread_local(local: str, readability: Readability) -> Reread:
     if not all_letters_cyrillic(local) and only_twins(local):
         return Reread(by_twin(local), "cyrillic.twin", 0.93)
     keys = by_key(local)
-    sound = by_sound(local)
+    restored = from_twins(local)
+    sound = by_sound(restored)
     spoken = sound if sound is not None and _LATIN_LOCAL.fullmatch(sound) else None
     if not _LATIN_LOCAL.fullmatch(keys):
         return Reread(local, None, 1.0, spoken)
-    if all_letters_cyrillic(local) and readability.is_word(local, keys):
+    words = cyrillic_words(restored)
+    if all_letters_cyrillic(words) and readability.is_word(words, by_key(words)):
         return Reread(local, None, 1.0, spoken)
     return Reread(keys, "cyrillic.key", 0.92)

@@ -9,7 +9,7 @@ import html
 import re
 import unicodedata
 
-from validator.reference.suffixes import is_delegated_tld
+from validator.sanitize.hosts import JOINERS, joiner_stays
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24});")
 _PERCENT = re.compile(r"%(?:[01][0-9A-Fa-f]|20|22|27|28|29|2[BbCcDdEe]|3[AaBbCcEe]|40|5[Ff]|7[Ff])")
@@ -18,15 +18,13 @@ _FILLERS = frozenset("\u2800\u3164\uffa0\u115f\u1160\u034f\u17b4\u17b5")
 _INVISIBLE = frozenset({"Cf", "Cc", "Co"})
 _WHITE = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")
 _PICTURES = frozenset({"So", "Sk"})
-_DOT_LIKE = str.maketrans(dict.fromkeys("\u3002\uff61\u00b7\u2022\u2024\u2027\u2219\u22c5\u30fb\u0387", "."))
-"""Signs that stand for the dot of a domain: ideographic full stop, middle dot, bullet, …"""
 _TRADE_MARKS = str.maketrans("", "", "™℠")
 """Signs that NFKC would turn into letters of the name."""
 _QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ", "'")})
 
 _SCHEME = re.compile(
     r"\s*(?:(?:mailto|smtp|e-?mail|mail|https?|ftp|xmpp|to|cc|from|почта|имейл|адрес|эл\.? ?почта)\s*[:=]\s*(?://)?"
-    r"|(?:e-?mail|почта)\s*[-–—]?\s+)",
+    r"|(?:e-?mail|mail|mailto|contact|kontakt|courriel|correo|почта|адрес|имейл|мейл)\s*[-–—]?\s+)(?!@)",
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"(?:\d{1,3}[.)]|[^\w@\"'<(\[{]+)\s+")
@@ -42,7 +40,6 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _COMMENT_AFTER = re.compile(r"(.*[^\s(])\s*\([^()@]*\)\s*")
 _COMMENT_BEFORE = re.compile(r"\s*\([^()@]*\)\s*([^\s)@].*@.*)")
 _MANY_AT = re.compile(r"@(?:\s*@)+")
-_QUERY = re.compile(r"\?[\w.-]+=.*")
 _LITERAL = re.compile(r".*@\[[^\]@]*\]\s*")
 
 _LEADING = " \"'`*,;:<>()[]{}\\|"
@@ -75,7 +72,10 @@ def drop_invisible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     kept = []
-    for char in text:
+    for at, char in enumerate(text):
+        if char in JOINERS and joiner_stays(text, at):
+            kept.append(char)
+            continue
         if char in _WHITE:
             kept.append(" ")
             continue
@@ -164,27 +164,6 @@ def without_at_word(local: str) -> str:
         if _AT_WORD.fullmatch(local[at:]) and not local[at].isalnum():
             return local[:at]
     return local
-
-
-def clean_domain(text: str) -> str:
-    """Dots of other shapes made plain, separators read as dots, runs and ends of dots dropped, spaces closed."""
-    text = text.translate(_DOT_LIKE)
-    if text.isalnum():
-        return text
-    text = _SPACED_DOT.sub(".", _BRACKETED_DOT.sub(".", _QUERY.sub("", text)))
-    head, slash, path = text.partition("/")
-    if slash and "." in head and is_delegated_tld(_last_label(head)) and not is_delegated_tld(_last_label(path)):
-        text = head
-    text = text.strip(" .,;:/\\>|\"'")
-    closed = text.replace(" ", "")
-    if " " in text and "." not in closed:
-        closed = re.sub(r"\s+", ".", text)
-    closed = re.sub(r"[,;:/\\>|]+", ".", closed)
-    return re.sub(r"\.{2,}", ".", closed).strip(".")
-
-
-def _last_label(text: str) -> str:
-    return text.strip(" ./").rpartition(".")[2].lower()
 
 
 _SEPARATORS = re.compile(r"[\s,;/|<>()\"]+")
