@@ -19,8 +19,11 @@ _CONTEXT_DOTS = frozenset("\u00b7\u30fb")
 _DOT_LIKE = str.maketrans(dict.fromkeys("\u3002\uff61\u00b7\u2022\u2024\u2027\u2219\u22c5\u30fb\u0387", "."))
 """Signs that stand for the dot of a domain: ideographic full stop, middle dot, bullet, …"""
 _LABEL_ENDS = re.compile(r"[\s@.,;:/<>()\u3002\uff61]")
-_BRACKETED_DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|d0t|punkt|точка|punto|\.)\s*[)\]}>]\s*", re.IGNORECASE)
-_SPACED_DOT = re.compile(r"\s+(?:dot|точка|punto)\s+", re.IGNORECASE)
+BRACKETED_DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|d0t|punkt|точка|punto|\.)\s*[)\]}>]\s*", re.IGNORECASE)
+"""`(dot)`, `[punkt]`."""
+SPACED_DOT = re.compile(r"\s+(?:dot|точка|punto)\s+", re.IGNORECASE)
+"""` dot `."""
+_MAX_LABEL = 63
 _QUERY = re.compile(r"\?[\w.-]+=.*")
 _SPACES_AT_DOT = re.compile(r"\s*\.\s*")
 _PATH = re.compile(r"[/?#].*")
@@ -48,7 +51,7 @@ def clean_domain(text: str, is_known: Callable[[str], bool]) -> CleanedDomain:
         return CleanedDomain(text)
     typed = text
     text = _plain_dots(text, is_known)
-    text = _SPACED_DOT.sub(".", _BRACKETED_DOT.sub(".", _QUERY.sub("", text)))
+    text = SPACED_DOT.sub(".", BRACKETED_DOT.sub(".", _QUERY.sub("", text)))
     text = _SPACES_AT_DOT.sub(".", text.strip(" .,;:/\\>|\"'"))
     whole = _closed(text)
     if is_known(whole.lower()):
@@ -77,7 +80,7 @@ def joiner_stays(text: str, at: int) -> bool:
 
 
 def _is_label(label: str) -> bool:
-    return not isinstance(ascii_domain(f"{label}.com"), SyntaxFault)
+    return len(label) <= _MAX_LABEL and not isinstance(ascii_domain(f"{label}.com"), SyntaxFault)
 
 
 def _plain_dots(text: str, is_known: Callable[[str], bool]) -> str:

@@ -9,7 +9,7 @@ import html
 import re
 import unicodedata
 
-from validator.sanitize.hosts import JOINERS, joiner_stays
+from validator.sanitize.hosts import BRACKETED_DOT, JOINERS, SPACED_DOT, joiner_stays
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24});")
 _PERCENT = re.compile(r"%(?:[01][0-9A-Fa-f]|20|22|27|28|29|2[BbCcDdEe]|3[AaBbCcEe]|40|5[Ff]|7[Ff])")
@@ -32,8 +32,6 @@ _BULLET = re.compile(r"(?:\d{1,3}[.)]|[^\w@\"'<(\[{]+)\s+")
 _AT_WORD = re.compile(r"[-_. ]?at[-_. ]?", re.IGNORECASE)
 _BRACKETED_AT = re.compile(r"\s*[(\[{<]\s*(?:at|a|ät|@|собака|собачка|arroba)\s*[)\]}>]\s*", re.IGNORECASE)
 _SPACED_AT = re.compile(r"\s+(?:at|собака|собачка|arroba|\(at\))\s+", re.IGNORECASE)
-_BRACKETED_DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|d0t|punkt|точка|punto|\.)\s*[)\]}>]\s*", re.IGNORECASE)
-_SPACED_DOT = re.compile(r"\s+(?:dot|точка|punto)\s+", re.IGNORECASE)
 _NAMED = re.compile(r"[^<>]*<\s*([^<>@]+@[^<>@]+?)\s*>[^<>@]*")
 _NAMED_ROUND = re.compile(r"[^()@]*\(\s*([^()@\s]+@[^()@\s]+)\s*\)[^()@]*")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
@@ -154,7 +152,7 @@ def restore_at(text: str) -> str:
     if found[1] != 1:
         return text
     local, _, domain = found[0].partition("@")
-    parts = [_SPACED_DOT.sub(".", _BRACKETED_DOT.sub(".", part)) for part in (local, domain)]
+    parts = [SPACED_DOT.sub(".", BRACKETED_DOT.sub(".", part)) for part in (local, domain)]
     return "@".join(parts)
 
 
