@@ -129,3 +129,50 @@ async def test_the_policy_is_shown_and_another_can_be_tried(running: Service) ->
     unsafe = {"reasons": {"content_spam": {"action": "block"}}}
     assert (await running.post("/policy/preview", unsafe)).status == 409
     assert (await running.post("/policy/preview", {"reasons": {"shoes": {}}})).status == 422
+
+
+async def test_a_field_that_does_not_exist_is_named_and_nothing_stored_is_no_success(running: Service) -> None:
+    refused = await _json(await running.post("/events", {**GONE, "at": "now"}), 422)
+    assert refused["errors"] == [{"pointer": "/at", "detail": "there is no field at"}]
+    listed = await _json(await running.post("/events", [{**GONE, "at": 1}]), 422)
+    assert listed["errors"] == [{"pointer": "/0/at", "detail": "there is no field at"}]
+    assert (await running.post("/events", [{**GONE, "address": "nobody"}])).status == 422
+    mixed = await _json(await running.post("/events", {"events": [GONE, {**GONE, "at": 1}]}))
+    [fault] = mixed["invalid"]  # type: ignore[misc]
+    assert (mixed["accepted"], fault["index"], fault["pointer"]) == (1, 1, "/events/1/at")
+    assert fault["detail"] == "there is no field at"
+
+
+async def test_an_entry_says_which_words_and_which_event_made_it(running: Service) -> None:
+    await running.post("/events", {**GONE, "text": "550 5.1.1 User unknown\u0000\u0007 " + "x" * 900})
+    page = await _json(await running.client.get("/blacklist"))
+    [entry] = page["entries"]  # type: ignore[misc]
+    for part in ("mailbox_not_found", "550 5.1.1 User unknown", "event api/e-1", "rule "):
+        assert part in entry["note"]
+    assert len(entry["note"]) < 700
+    assert entry["note"].isprintable()
+    events = await _json(await running.client.get("/events"))
+    assert events["events"][0]["occurred_at"] == events["events"][0]["received_at"]  # type: ignore[index]
+
+
+async def test_a_message_is_answered_per_recipient(running: Service) -> None:
+    told = await _json(await running.post("/events/message", _dsn()))
+    assert [(row["recipient"], row["disposition"]) for row in told["results"]] == [  # type: ignore[attr-defined]
+        ("ivan@far.example", "hard")
+    ]
+    none = await _json(await running.post("/events/message", b"From: a@b.example\n\nhello"))
+    assert (none["kind"], none["results"]) == ("other", [])
+
+
+async def test_a_domain_without_mail_is_hard_only_once_dns_agrees(running: Service) -> None:
+    told = await _json(await running.post("/classify", {"text": "No MX for acme.org"}))
+    assert (told["reason"], told["disposition"]) == ("domain_no_mail", "transient")
+    assert "DNS" in str(told["explanation"])
+
+
+async def test_a_credential_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    keys = SecretStr("robot:0123456789abcdef0123456789abcdef:events")
+    async with service(tmp_path, keys=keys) as running:
+        for header in ("Bearer \udcff", "Bearer \u00ff", "Basic \udcff"):
+            refused = await running.post("/events", GONE, headers={"Authorization": header})
+            assert refused.status == 401

@@ -9,7 +9,7 @@ import pytest
 from tests.corpora_dir import corpora, tsv
 from validator.feedback.classify import Classifier
 from validator.feedback.mail.failure import MailKind, address_in_field
-from validator.feedback.message import judge_message
+from validator.feedback.message import events_of_message, judge_message
 
 DSN = """From: MAILER-DAEMON@mx.example.net (Mail Delivery System)
 To: list@sender.example
@@ -299,3 +299,12 @@ def test_what_is_no_bounce_suppresses_nobody(classifier: Classifier) -> None:
     for file in sorted(corpora("bounces", "not_bounces").iterdir()):
         judged = judge_message(file.read_bytes(), classifier)
         assert not [o for o in judged.outcomes if o.classification.disposition in {"hard", "complaint"}], file.name
+
+
+def test_a_response_in_the_name_of_a_postmaster_blames_nobody(classifier: Classifier) -> None:
+    raw = (
+        b"From: postmaster@far.example\nAuto-Submitted: auto-replied\nReturn-Path: <>\n"
+        b"Subject: email bounce notification\n\nautomatic bounce notification\n\nreject reason: Mailbox full\ntarget mail address: anna@far.example\n"
+    )
+    judged = judge_message(raw, classifier)
+    assert not events_of_message(raw, judged)

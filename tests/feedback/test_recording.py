@@ -71,6 +71,12 @@ def bounce(day: float, text: str = GONE, address: str = "anna@far.example", **fi
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
+WHY = (
+    "mailbox_not_found; \u201c550 5.1.1 User unknown\u201d; code 550 5.1.1; rule no_such_user.status; "
+    "event test/anna@far.example:50:550 5.1.1 User unknown"
+)
+
+
 async def listed(database: Database) -> dict[str, tuple[object, ...]]:
     page = await Entries(database, Guard(), clock=lambda: NOW).search(Filter(expired=False), limit=1000)
     return {e.value: (e.cause, e.source, e.created, e.last_event, e.expires, e.note) for e in page.entries}
@@ -80,9 +86,7 @@ async def test_a_dead_mailbox_is_listed_with_why_and_when(feedback: Feedback, da
     receipt = await feedback.record([bounce(50)])
     assert (receipt.accepted, receipt.duplicate, receipt.ignored, receipt.invalid) == (1, 0, 0, ())
     at = NOW - timedelta(days=10)
-    assert await listed(database) == {
-        "anna@far.example": (Cause.MAILBOX_NOT_FOUND, "feedback:test", at, at, None, "mailbox_not_found")
-    }
+    assert await listed(database) == {"anna@far.example": (Cause.MAILBOX_NOT_FOUND, "feedback:test", at, at, None, WHY)}
     again = await feedback.record([bounce(50)])
     assert (again.accepted, again.duplicate) == (0, 1)
 

@@ -13,6 +13,7 @@ from validator.feedback.reply import Reply, Stage, parse_reply
 from validator.feedback.rules import Rule, load_rules
 from validator.reference import Reference
 
+_ONCE_CONFIRMED = "Hard once our own DNS agrees."
 _DOMAIN_REASONS = frozenset({FailureReason.DOMAIN_NOT_FOUND, FailureReason.DOMAIN_NO_MAIL})
 
 
@@ -99,13 +100,19 @@ class Classifier:
         """A classification that something other than the reply's words decided, such as a provider's event type."""
         facts = self.reasons[reason]
         permanent = reply.permanent if reply else None
+        disposition = disposition_of(facts, permanent=permanent)
+        sentences = [
+            facts.sentence,
+            f"Decided by {because}." if because else "",
+            _ONCE_CONFIRMED if disposition is not facts.disposition and permanent is None else "",
+        ]
         return Classification(
             reason=reason,
-            disposition=disposition_of(facts, permanent=permanent),
+            disposition=disposition,
             blame=facts.blame,
             rule=rule,
             confidence=confidence,
-            explanation=f"{facts.sentence} Decided by {because}." if because else facts.sentence,
+            explanation=" ".join(part for part in sentences if part),
             code=reply.code if reply else None,
             enhanced_status=reply.status if reply else "",
             permanent=permanent,
@@ -117,9 +124,12 @@ class Classifier:
 
 
 def disposition_of(facts: ReasonFacts, *, permanent: bool | None) -> Disposition:
-    """The disposition of a reason; a temporary failure to find a domain is no proof that it is dead."""
+    """The disposition of a reason; a temporary failure to find a domain is no proof that it is dead, nor is the word
+    of a sender's system that gives no code: that becomes hard when our own DNS agrees, which recording asks."""
     if facts.reason in _DOMAIN_REASONS and permanent is False:
         return Disposition.TRANSIENT
+    if facts.reason is FailureReason.DOMAIN_NO_MAIL and permanent is None:
+        return Disposition.TRANSIENT  # "No MX for …" alone: hard once our own DNS agrees
     return facts.disposition
 
 

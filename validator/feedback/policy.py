@@ -19,6 +19,8 @@ from validator.feedback.reasons import Action, Disposition, FailureReason, Reaso
 MAX_TERM = timedelta(days=365)
 """Longest time that a repeated soft failure blocks."""
 
+EVIDENCE_CHARS = 300
+"""Characters of a reply that an entry quotes."""
 _CAUSES = {
     FailureReason.MAILBOX_NOT_FOUND: Cause.MAILBOX_NOT_FOUND,
     FailureReason.DOMAIN_NOT_FOUND: Cause.DOMAIN_NOT_FOUND,
@@ -95,6 +97,8 @@ class Block:
     """Time of the last event that speaks for it."""
     source: str
     """Who reported the event that decided."""
+    evidence: str
+    """For people: the reason, the words, the rule and the event that decided."""
 
     def holds(self, now: datetime) -> bool:
         """Whether it blocks at *now*."""
@@ -235,6 +239,21 @@ def _count(state: _Fold, event: Event, counting: Counting) -> None:
         _block(state, event, Cause.REPEATED_SOFT_BOUNCE, term)
 
 
+def evidence_of(event: Event) -> str:
+    """Why an event decided, in a line for the entry: reason, words, codes, rule, event."""
+    reported, found = event.reported, event.classification
+    words = " ".join("".join(sign if sign.isprintable() else " " for sign in reported.text).split())
+    codes = " ".join(str(part) for part in (found.code, found.enhanced_status) if part)
+    parts = [
+        f"{found.reason}",
+        f"\u201c{words[:EVIDENCE_CHARS]}\u201d" if words else "",
+        f"code {codes}" if codes else "",
+        f"rule {found.rule}",
+        f"event {reported.provider}/{reported.event_id[:EVIDENCE_CHARS]}",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
 def _recent(days: list[date], counting: Counting, today: date) -> list[date]:
     """The days that still lie in the window that ends *today*."""
     return [day for day in days if (today - day).days < counting.within_days]
@@ -246,7 +265,8 @@ def _block(state: _Fold, event: Event, cause: Cause, term: timedelta | None) -> 
     state.last_failure, state.last_reason = event.at, event.classification.reason
     if held is None or outweighs(cause, held.cause):
         since = event.at
-        state.block = Block(cause, event.classification.reason, since, until, event.at, event.reported.provider)
+        evidence, provider = evidence_of(event), event.reported.provider
+        state.block = Block(cause, event.classification.reason, since, until, event.at, provider, evidence)
     elif held.cause is cause:
         later = None if until is None or held.until is None else max(until, held.until)
         state.block = replace(held, until=later, last_event=event.at)

@@ -136,7 +136,7 @@ def _new_entry(rule: Rule, block: Block) -> NewEntry:
         rule=rule,
         cause=block.cause,
         source=_SOURCE + block.source,
-        note=f"{block.reason}",
+        note=block.evidence,
         created=block.since,
         last_event=block.last_event,
         expires=block.until,
@@ -148,7 +148,7 @@ async def _make_exact(conn: AsyncConnection, entry: Entry, block: Block, now: da
     wanted: dict[str, object] = {
         "cause": block.cause,
         "source": _SOURCE + block.source,
-        "note": f"{block.reason}",
+        "note": block.evidence,
         "created": min(block.since, now),
         "last_event": block.last_event,
         "expires": block.until,
@@ -158,4 +158,4 @@ async def _make_exact(conn: AsyncConnection, entry: Entry, block: Block, now: da
     differs = {name: value for name, value in wanted.items() if getattr(entry, name) != value}
     if differs:
         row = await row_by_id(conn, entry.id)
-        await change(conn, row, Action.CHANGED, differs, now=now, actor=ACTOR, why=f"{block.reason}")
+        await change(conn, row, Action.CHANGED, differs, now=now, actor=ACTOR, why=block.evidence)

@@ -10,12 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, Valid
 
 from validator.feedback.classify import Classifier
 from validator.feedback.mail.failure import MailKind
-from validator.feedback.message import judge_message
-from validator.feedback.reasons import Blame, Disposition, FailureReason
+from validator.feedback.message import Judged, judge_message
 from validator.feedback.reply import Stage
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import decode_json, json_response, read_body
-from validator.server.event_schemas import ReplyCode
+from validator.server.event_schemas import OutcomeModel, ReplyCode
 from validator.server.problems import from_validation
 from validator.server.routes import Answer, Route, Scope
 
@@ -40,21 +39,6 @@ class ReplyModel(BaseModel):
     )
 
 
-class OutcomeModel(BaseModel):
-    """What a failure means for one recipient."""
-
-    recipient: str | None = Field(description="Whom we wrote to, where the message says so.")
-    reason: FailureReason = Field(description="Why it failed.")
-    disposition: Disposition = Field(description="What that says about the address.")
-    blame: Blame = Field(description="Whose fault it is.")
-    rule: str = Field(description="The rule that decided.")
-    confidence: float = Field(description="0 to 1.")
-    explanation: str = Field(description="In words.")
-    code: int | None = Field(description="Reply code.")
-    enhanced_status: str | None = Field(description="Enhanced status code.")
-    final_recipient: str | None = Field(None, description="Where it was forwarded to, when that differs.")
-
-
 class ClassifyResponse(BaseModel):
     """Every outcome; for a single reply its fields also stand beside `results`."""
 
@@ -75,7 +59,11 @@ class ClassifyRequest(RootModel[ReplyModel | Replies]):
 
 def message_document(raw: bytes, classifier: Classifier) -> dict[str, Any]:
     """The wire form of a judged raw message."""
-    judged = judge_message(raw, classifier)
+    return judged_document(judge_message(raw, classifier))
+
+
+def judged_document(judged: Judged) -> dict[str, Any]:
+    """What a raw message is, and what it means for each recipient."""
     results = [
         outcome.classification.document(outcome.recipient, outcome.final_recipient) for outcome in judged.outcomes
     ]
@@ -146,7 +134,8 @@ ROUTES = (
         description=(
             "The body is one reply as JSON, a list of up to 1,000 of them, or a raw returned message "
             "(`Content-Type: message/rfc822`): a delivery report (RFC 3464), a complaint (RFC 5965), a bounce in plain "
-            "words or an auto-reply. Nothing is stored."
+            "words or an auto-reply. Nothing is stored, and no DNS is asked: a domain that takes no mail by the word "
+            "of the sending system alone is `transient` here, and hard as an event once our own DNS agrees."
         ),
         cost=2,
         examples={

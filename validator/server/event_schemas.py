@@ -12,11 +12,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, V
 
 from validator.errors import Complaint, LimitExceeded, RequestRefused
 from validator.feedback.event import EventKind, Reported
-from validator.feedback.reasons import Disposition, FailureReason
+from validator.feedback.mail.failure import MailKind
+from validator.feedback.reasons import Blame, Disposition, FailureReason
 from validator.feedback.reply import Stage
 from validator.feedback.webhooks.reading import MAX_ITEMS, Unread
 from validator.server.bodies import decode_json, read_query
-from validator.server.problems import ProblemException
+from validator.server.problems import ProblemException, complaint_of
 
 _KINDS = Literal[
     "bounce", "deferral", "delivery", "complaint", "unsubscribe", "auto_reply", "provider_suppressed",
@@ -39,6 +40,7 @@ def whole(value: object) -> object:
 
 
 ReplyCode = Annotated[int, Field(ge=200, le=599), BeforeValidator(whole)]
+_MAX_NAMED = 20
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 Moment = Annotated[datetime, BeforeValidator(_written_moment)]
 
@@ -82,6 +84,21 @@ class EventModel(BaseModel):
         )
 
 
+class OutcomeModel(BaseModel):
+    """What a failure means for one recipient."""
+
+    recipient: str | None = Field(description="Whom we wrote to, where the message says so.")
+    reason: FailureReason = Field(description="Why it failed.")
+    disposition: Disposition = Field(description="What that says about the address.")
+    blame: Blame = Field(description="Whose fault it is.")
+    rule: str = Field(description="The rule that decided.")
+    confidence: float = Field(description="0 to 1.")
+    explanation: str = Field(description="In words.")
+    code: int | None = Field(description="Reply code.")
+    enhanced_status: str | None = Field(description="Enhanced status code.")
+    final_recipient: str | None = Field(None, description="Where it was forwarded to, when that differs.")
+
+
 class EventList(BaseModel):
     """Several events under a name."""
 
@@ -104,7 +121,9 @@ class InvalidEvent(BaseModel):
     """An event that was not stored."""
 
     index: int = Field(description="Its place in the request, from 0.")
-    why: str = Field(description="What is wrong with it.")
+    pointer: str = Field(description="JSON pointer to the part that is wrong.")
+    detail: str = Field(description="What is wrong with it.")
+    why: str = Field(description="The same as `detail`, under its older name.")
 
 
 class EventReceipt(BaseModel):
@@ -114,7 +133,12 @@ class EventReceipt(BaseModel):
     duplicate: int = Field(description="Were stored before.")
     ignored: int = Field(description="Say nothing about an address: opened, clicked, unknown types, auto-replies.")
     invalid: list[InvalidEvent] = Field(description="Not stored.")
-    kind: str | None = Field(None, description="Only for a raw message: what it is.")
+    kind: MailKind | None = Field(
+        None, description="Only for a raw message: what it is; `other` is no feedback."
+    )
+    results: list[OutcomeModel] | None = Field(
+        None, description="Only for a raw message: what it means for each recipient, as `POST /classify` says it."
+    )
 
 
 class StoredEvent(BaseModel):
@@ -138,7 +162,7 @@ class StoredEvent(BaseModel):
     stage: str = Field(description="The SMTP command that was answered.")
     text: str = Field(description="The server's words, at most 1 KiB.")
     message_id: str = Field(description="Identifier of the message.")
-    occurred_at: datetime | None = Field(description="When it happened.")
+    occurred_at: datetime = Field(description="When it happened; when nobody said, when it came in.")
     received_at: datetime = Field(description="When it came in.")
 
 
@@ -176,7 +200,7 @@ class EventsQuery(BaseModel):
 
 def read_events(body: bytes, content_type: str) -> tuple[list[Reported], list[int], list[Unread]]:
     """Events of a body, the place of each, and what could not be read; raises a problem for what is no list at all."""
-    items, alone = _items(body, content_type)
+    items, prefix, alone = _items(body, content_type)
     if len(items) > MAX_ITEMS:
         raise LimitExceeded(f"more than {MAX_ITEMS} events in one request")
     reported: list[Reported] = []
@@ -189,33 +213,34 @@ def read_events(body: bytes, content_type: str) -> tuple[list[Reported], list[in
             reported.append(EventModel.model_validate(item).reported())
             places.append(index)
         except orjson.JSONDecodeError:
-            unread.append(Unread(index, "not JSON"))
-        except (ValidationError, OverflowError) as error:
-            unread.append(Unread(index, _said(error)))
-    if alone and unread:
-        raise RequestRefused("the body does not fit its description", [Complaint("", unread[0].why)])
+            unread.append(Unread(index, "not JSON", f"{prefix}/{index}"))
+        except OverflowError:
+            unread.append(Unread(index, "a time that is out of range", "" if alone else f"{prefix}/{index}"))
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            said = complaint_of(fault, prefix="" if alone else f"{prefix}/{index}")
+            unread.append(Unread(index, said.detail, said.pointer))
+    if unread and not reported:
+        raise nothing_fitted([Complaint(item.pointer, item.why) for item in unread])
     return reported, places, unread
 
 
-def _items(body: bytes, content_type: str) -> tuple[list[Any], bool]:
-    """The items of a body, and whether it is one event that stands alone."""
+def nothing_fitted(complaints: list[Complaint]) -> RequestRefused:
+    """The refusal of a request of whose events none can be stored; names the first twenty faults."""
+    return RequestRefused("the body does not fit its description", complaints[:_MAX_NAMED])
+
+
+def _items(body: bytes, content_type: str) -> tuple[list[Any], str, bool]:
+    """The items of a body, the JSON pointer to their list, and whether it is one event that stands alone."""
     if "ndjson" in content_type or "jsonl" in content_type:
-        return [line for line in body.split(b"\n") if line.strip()], False
+        return [line for line in body.split(b"\n") if line.strip()], "", False
     try:
         document = decode_json(body)
     except ProblemException:
         lines = [line for line in body.split(b"\n") if line.strip()]
         if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
             raise
-        return list(lines), False
+        return list(lines), "", False
     if isinstance(document, dict) and isinstance(document.get("events"), list) and len(document) == 1:
-        return list(document["events"]), False
-    return (document, False) if isinstance(document, list) else ([document], True)
-
-
-def _said(error: ValidationError | OverflowError) -> str:
-    if isinstance(error, OverflowError):
-        return "a time that is out of range"
-    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = "/".join(str(part) for part in fault["loc"] if isinstance(part, int) or part in EventModel.model_fields)
-    return f"{place}: {fault['msg']}" if place else str(fault["msg"])
+        return list(document["events"]), "/events", False
+    return (document, "", False) if isinstance(document, list) else ([document], "", True)

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from validator import metrics
-from validator.errors import RequestRefused, WebhookRejected
+from validator.errors import Complaint, RequestRefused, WebhookRejected
 from validator.feedback.event import Reported
 from validator.feedback.gate import Proof
 from validator.feedback.message import events_of_message, judge_message
@@ -23,12 +23,14 @@ from validator.feedback.webhooks.reading import Unread
 from validator.feedback.webhooks.registry import PROVIDERS, Provider, read_batch, read_document
 from validator.server.app_keys import AUTHENTICATOR, RUNTIME
 from validator.server.bodies import json_response, read_body
+from validator.server.classify import judged_document
 from validator.server.event_schemas import (
     EventReceipt,
     EventsQuery,
     EventsRequest,
     EventsResponse,
     WebhookDocument,
+    nothing_fitted,
     read_events,
 )
 from validator.server.routes import Answer, Media, Route, Scope
@@ -38,14 +40,18 @@ MAX_EVENTS_BODY_BYTES = 8 * 1024 * 1024
 
 def receipt_document(receipt: Receipt, places: list[int], unread: tuple[Unread, ...] = ()) -> dict[str, Any]:
     """The wire form of a receipt; *places* tells which item each event came from."""
-    invalid = {place.index: place.why for place in unread}
+    invalid = {place.index: (place.pointer or f"/{place.index}", place.why) for place in unread}
     for refused in receipt.invalid:
-        invalid.setdefault(places[refused.index], refused.why)
+        index = places[refused.index]
+        invalid.setdefault(index, (f"/{index}", refused.why))
     return {
         "accepted": receipt.accepted,
         "duplicate": receipt.duplicate,
         "ignored": receipt.ignored,
-        "invalid": [{"index": index, "why": why} for index, why in sorted(invalid.items())],
+        "invalid": [
+            {"index": index, "pointer": pointer, "detail": detail, "why": detail}
+            for index, (pointer, detail) in sorted(invalid.items())
+        ],
     }
 
 
@@ -55,7 +61,10 @@ async def post_events(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, MAX_EVENTS_BODY_BYTES)
     reported, places, unread = read_events(body, request.headers.get("Content-Type", ""))
     receipt = await runtime.feedback.record(reported)
-    return json_response(receipt_document(receipt, places, tuple(unread)))
+    document = receipt_document(receipt, places, tuple(unread))
+    if document["invalid"] and not (receipt.accepted or receipt.duplicate or receipt.ignored):
+        raise nothing_fitted([Complaint(item["pointer"], item["detail"]) for item in document["invalid"]])
+    return json_response(document)
 
 
 async def post_message(request: web.Request) -> web.StreamResponse:
@@ -70,7 +79,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     receipt = await runtime.feedback.record(reported)
     document = receipt_document(receipt, list(range(len(reported))))
     document["ignored"] += int(not reported)
-    return json_response({**document, "kind": judged.kind})
+    return json_response({**document, **judged_document(judged)})
 
 
 async def post_webhook(provider: Provider, request: web.Request) -> web.StreamResponse:
@@ -142,7 +151,7 @@ def event_document(row: Mapping[str, Any]) -> dict[str, Any]:
         "enhanced_status": row["enhanced_status"] or None,
         "remote_host": row["remote_host"] or None,
         "stage": row["stage"],
-        "occurred_at": row["occurred_at"].isoformat() if row["occurred_at"] else None,
+        "occurred_at": (row["occurred_at"] or row["received_at"]).isoformat(),
         "received_at": row["received_at"].isoformat(),
     }
     return document
@@ -161,11 +170,19 @@ _OWN = Route(
     max_body_bytes=MAX_EVENTS_BODY_BYTES,
     description=(
         'One event, a list, `{"events": […]}` or NDJSON; at most 5,000. Events are stored once per `id` and '
-        "address, so a request may be repeated. The text is classified; `kind` alone decides for complaints, "
+        "address, so a request may be repeated. One event that does not fit is named and the rest is stored; when none "
+        "fits the answer is 422. The text is classified; `kind` alone decides for complaints, "
         "unsubscriptions and deliveries."
     ),
     examples={
         "a bounce": {"address": "anna@example.org", "kind": "bounce", "text": "550 5.1.1 User unknown", "id": "evt-1"},
+        "a failure of yesterday": {
+            "address": "anna@example.org",
+            "kind": "bounce",
+            "text": "552 5.2.2 Mailbox full",
+            "occurred_at": "2026-03-01T12:00:00Z",
+            "id": "evt-3",
+        },
         "a complaint": {"address": "anna@example.org", "kind": "complaint", "id": "evt-2"},
     },
 )
@@ -195,6 +212,7 @@ _WEBHOOKS = tuple(
         None,
         _ANSWER,
         body=WebhookDocument,
+        problems=(401, 403),
         max_body_bytes=MAX_EVENTS_BODY_BYTES,
         description=(
             "Verified with the provider's signature or secret when that is configured; otherwise an own key with the "

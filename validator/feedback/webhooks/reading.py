@@ -26,6 +26,8 @@ class Unread:
     """Its place in the batch."""
     why: str
     """A sentence for people."""
+    pointer: str = ""
+    """JSON pointer to the part that is wrong; empty: the whole item."""
 
 
 @dataclass(frozen=True, slots=True)
