@@ -304,7 +304,8 @@ def test_what_is_no_bounce_suppresses_nobody(classifier: Classifier) -> None:
 def test_a_response_in_the_name_of_a_postmaster_blames_nobody(classifier: Classifier) -> None:
     raw = (
         b"From: postmaster@far.example\nAuto-Submitted: auto-replied\nReturn-Path: <>\n"
-        b"Subject: email bounce notification\n\nautomatic bounce notification\n\nreject reason: Mailbox full\ntarget mail address: anna@far.example\n"
+        b"Subject: email bounce notification\n\nautomatic bounce notification\n\nreject reason: Mailbox full\n"
+        b"target mail address: anna@far.example\n"
     )
     judged = judge_message(raw, classifier)
     assert not events_of_message(raw, judged)
