@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeDecorator
 from validator import metrics
 from validator.errors import Conflict, SettingsError, StorageUnavailable
 from validator.migrations import current, upgrade
+from validator.store_file import StoreFile, existing_uri
 
 __all__ = [
     "AsyncConnection",
@@ -219,13 +220,19 @@ class Database:
     async def transaction(self, *, timeout_s: float | None = None) -> AsyncIterator[AsyncConnection]:
         """One transaction that may write; committed at the end, rolled back when the body raises.
 
-        Acknowledge nothing before the block has ended. Raises `StorageUnavailable`, also when *timeout_s* is over.
+        Acknowledge nothing before the block has ended. Raises `StorageUnavailable`, also when *timeout_s* is over and
+        when the file of a SQLite database was taken away or replaced while it was open.
         """
         async with self._connection(self._writer, timeout_s) as conn:
             conn.info["changed"] = set()
             conn.info["erase_key"] = self.erase_key
+            file: StoreFile | None = conn.info.get("file")
             async with conn.begin():
                 yield conn
+                if file is not None:
+                    file.require_same()
+            if file is not None:  # once more: it may have gone during the commit
+                file.require_same()
             changed = frozenset(conn.info["changed"])
         if changed:
             await self.committed(changed)
@@ -281,13 +288,26 @@ def _sqlite_engine(url: URL, timeout_s: float, *, writing: bool) -> AsyncEngine:
         pool_timeout=timeout_s,
     )
 
+    path = Path(url.database or "")
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _open_existing(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+        arguments[0] = existing_uri(path, "rw")
+        options["uri"] = True
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _still_there(_connection: object, record: Any, _proxy: object) -> None:
+        if not record.info["file"].is_same():
+            raise exc.DisconnectionError("the file was removed or replaced")  # the pool opens what is there now
+
     @event.listens_for(engine.sync_engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
+    def _prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
         cursor = connection.cursor()
         for pragma in _sqlite_pragmas(timeout_s, writing=writing):
             cursor.execute(pragma)
         cursor.close()
+        record.info["file"] = StoreFile(path)
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from validator.address import SyntaxRules
 from validator.blacklist.entry import Cause
-from validator.blacklist.guard import Guard
+from validator.blacklist.guard import Guard, HostingSuffix
 from validator.blacklist.importing import Classify
 from validator.blacklist.service import Blacklist
 from validator.checker import CheckPipeline
@@ -109,8 +109,16 @@ def syntax_rules(settings: Settings) -> SyntaxRules:
 def guard_of(settings: Settings, reference: Reference) -> Guard:
     """What keeps a rule from hitting half the world: known providers, their networks, the limits as configured."""
     networks = [(row["vendor"], row["network"]) for row in reference.table("provider_networks").records()]
+    hosting = [
+        HostingSuffix(row["suffix"], row["operator"], row["per_customer"] == "yes")
+        for row in reference.table("mail_hosting").records()
+    ]
     return Guard(
-        load_providers(reference), networks=networks, widest_v4=settings.widest_v4, widest_v6=settings.widest_v6
+        load_providers(reference),
+        networks=networks,
+        hosting=hosting,
+        widest_v4=settings.widest_v4,
+        widest_v6=settings.widest_v6,
     )
 
 

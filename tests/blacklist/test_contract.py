@@ -199,6 +199,31 @@ async def test_complaints_and_unsubscribes_need_an_explicit_acknowledgement(serv
     assert await blocked(served, *both) == [False, False]
 
 
+async def test_a_manual_entry_is_overridden_by_an_acknowledgement_or_an_exception_only(served: Service) -> None:
+    await enter(served, "jane@example.org", cause="manual")
+    await enter(served, "bad.example", cause="manual")
+    domain = {"value": "example.org", "note": "our customer"}
+    await call(served, "POST", "/allowlist", domain, 201)
+    await call(served, "POST", "/allowlist", {"value": "bad.example", "note": "sure"}, 201)
+    await call(served, "POST", "/allowlist", {"value": "one@other.example", "note": "sure"}, 201)
+    assert await blocked(served, "jane@example.org", "joe@bad.example") == [True, True]
+    await call(served, "POST", "/allowlist", {"value": "joe@bad.example", "note": "the good one"}, 201)
+    assert await blocked(served, "joe@bad.example", "jim@bad.example") == [False, True]
+    await call(served, "POST", "/allowlist", domain | {"acknowledge_complaint": True})
+    assert await blocked(served, "jane@example.org") == [False]
+
+
+@pytest.mark.parametrize("note", ["\u200b\u2060", " \u3164 ", "\u2800", "\ufeff"])
+async def test_a_note_that_cannot_be_read_is_none(served: Service, note: str) -> None:
+    await call(served, "POST", "/allowlist", {"value": "jane@example.org", "note": note}, 422)
+
+
+async def test_a_star_for_everybody_is_refused_with_the_way_to_do_it(served: Service) -> None:
+    for path in ("/blacklist", "/allowlist"):
+        refused = await call(served, "POST", path, {"value": "*@acme.test", "note": "all"}, 422)
+        assert "the domain" in refused["errors"][0]["detail"]
+
+
 @pytest.mark.parametrize(
     ("text", "value", "cause"),
     [

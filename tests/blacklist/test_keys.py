@@ -28,6 +28,8 @@ from validator.blacklist.store.tables import ActionCode, CauseCode, KindCode, St
         ("192.0.2.7", Kind.MX_IP, "192.0.2.7/32", False),
         ("2001:DB8::/32", Kind.MX_IP, "2001:db8::/32", False),
         ("::ffff:192.0.2.0/120", Kind.MX_IP, "192.0.2.0/24", False),
+        ("64:ff9b::192.0.2.7", Kind.MX_IP, "192.0.2.7/32", False),
+        ("2002:c000:200::/40", Kind.MX_IP, "192.0.2.0/24", False),
     ],
 )
 def test_a_value_is_told_apart_and_has_one_key(text: str, kind: Kind, key: str, below: bool) -> None:

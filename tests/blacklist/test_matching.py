@@ -60,6 +60,9 @@ async def test_a_mail_host_matches_exactly_or_as_a_suffix_on_a_label_border(blac
         ("2001:db8::/64", "2001:DB8:0:0:1::", True),
         ("2001:db8::/64", "2001:db8:0:1::", False),
         ("::ffff:192.0.2.0/120", "192.0.2.9", True),
+        ("192.0.2.0/24", "64:ff9b::c000:207", True),
+        ("64:ff9b::192.0.2.7", "192.0.2.7", True),
+        ("2002:c000:207::/48", "2002:c000:207::1", True),
     ],
 )
 async def test_an_ip_rule_matches_addresses_and_networks_of_both_versions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from validator.blacklist.entries import Clock, clean_text, read_cursor, write_cursor
+from validator.blacklist.entries import Clock, clean_text, has_visible, read_cursor, write_cursor
 from validator.blacklist.entry import Kind, Rule
 from validator.blacklist.guard import Guard
 from validator.blacklist.store.allowing import Allowed, allow, allowed_page, disallow, find_allowed
@@ -13,7 +13,10 @@ from validator.errors import Complaint, RequestRefused
 
 
 class AllowList:
-    """Rules that override bounces; complaints and unsubscribes only when that is acknowledged in so many words."""
+    """Rules that override bounces; complaints, unsubscribes and manual entries only when that is acknowledged.
+
+    A rule that is narrower than a manual entry (one address of a blocked domain) is an exception to it and needs none.
+    """
 
     def __init__(self, database: Database, guard: Guard, clock: Clock) -> None:
         self._database = database
@@ -38,7 +41,7 @@ class AllowList:
             raise RequestRefused(
                 "only an address or one domain can be allowed", [Complaint("/value", "not allowed here")]
             )
-        if not clean_text(note, "/note"):
+        if not has_visible(clean_text(note, "/note")):
             raise RequestRefused("say how it is known to be good", [Complaint("/note", "a note is needed")])
         if not force:
             self._guard.require(rule, pointer="/value")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from validator.errors import Complaint, Conflict, LimitExceeded, RequestRefused
 
 MAX_PAGE = 1_000
 """Most entries in one page and keys in one look-up."""
+
+_FILLERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 Clock = Callable[[], datetime]
 
@@ -191,6 +194,11 @@ def _check_texts(entry: NewEntry, where: str) -> None:
     if list_name(entry.list) != entry.list:
         complaint = Complaint(f"{where}/list", "1 to 64 of a-z, 0-9, dash, underscore")
         raise RequestRefused("the name of the list cannot be used", [complaint])
+
+
+def has_visible(text: str) -> bool:
+    """Whether there is anything to read: not only spaces, controls, fillers and other characters without a shape."""
+    return any(unicodedata.category(char)[0] in "LNPS" and char not in _FILLERS for char in text)
 
 
 def clean_text(value: str, pointer: str) -> str:

@@ -1,19 +1,20 @@
 """Rules that would hit half the world: found before they are entered. Pure.
 
 Asked of every rule that somebody enters or imports; `force` overrides. What is "known" comes from the provider table,
-the table of provider networks and the public suffix list, so a verdict needs no network.
+the tables of provider networks and of companies that run mail hosts for others, and the public suffix list, so a
+verdict needs no network.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from validator.blacklist.entry import Kind, Rule
 from validator.errors import Complaint, RuleTooWide
-from validator.reference.suffixes import is_public_suffix
+from validator.reference.suffixes import is_shared_suffix
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 BIG_RANK = 200
@@ -45,6 +46,25 @@ class KnownProviders(Protocol):
     @property
     def domains(self) -> Mapping[str, KnownProvider]:
         """Mailbox providers by domain, lower-case A-labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostingSuffix:
+    """A name under which a company runs mail hosts for other people's domains."""
+
+    suffix: str
+    """Lower-case A-labels."""
+    operator: str
+    """The company."""
+    per_customer: bool
+    """Each host below is one customer's: a rule about one exact host is narrow enough."""
+
+    def is_hit(self, rule: Rule) -> bool:
+        """Whether a rule about mail hosts hits more than one customer of the company."""
+        inside = rule.key == self.suffix or rule.key.endswith(f".{self.suffix}")
+        if rule.below:
+            return inside or self.suffix.endswith(f".{rule.key}")
+        return inside and not self.per_customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +108,14 @@ class Guard:
         providers: KnownProviders | None = None,
         *,
         networks: Iterable[tuple[str, str]] = (),
+        hosting: Iterable[HostingSuffix] = (),
         widest_v4: int = 20,
         widest_v6: int = 48,
     ) -> None:
-        """*networks* are (vendor, CIDR) of mail hosts; *widest_…* the shortest prefix that needs no `force`."""
+        """*networks* are (vendor, CIDR) of mail hosts, *hosting* says who runs some for others.
+
+        *widest_…* is the shortest prefix that needs no `force`.
+        """
         known_domains = providers.domains if providers is not None else {}
         self._domains: dict[str, str] = {name: known.vendor for name, known in known_domains.items()}
         self._big = {known.vendor for known in known_domains.values() if known.rank <= BIG_RANK}
@@ -100,6 +124,7 @@ class Guard:
             for host in known.mail_hosts:
                 self._hosts.setdefault(host.lower().strip("."), set()).add(known.vendor)
         self._networks: list[tuple[str, Network]] = [(vendor, ipaddress.ip_network(text)) for vendor, text in networks]
+        self._hosting = tuple(hosting)
         self._widest = {4: widest_v4, 6: widest_v6}
 
     def reach(self, rule: Rule) -> Reach:
@@ -124,7 +149,7 @@ class Guard:
         hit = {self._domains[rule.key]} if rule.key in self._domains else set()
         if rule.below:
             hit |= {vendor for name, vendor in self._domains.items() if name.endswith(f".{rule.key}")}
-        return self._reach(hit, public_suffix=is_public_suffix(rule.key))
+        return self._reach(hit, public_suffix=is_shared_suffix(rule.key))
 
     def _host(self, rule: Rule) -> Reach:
         hit: set[str] = set()
@@ -133,7 +158,9 @@ class Guard:
             around = rule.below and host.endswith(f".{rule.key}")
             if inside or around:
                 hit |= vendors
-        return self._reach(hit, public_suffix=rule.below and is_public_suffix(rule.key))
+        shared = {hosting.operator for hosting in self._hosting if hosting.is_hit(rule)}
+        found = self._reach(hit | shared, public_suffix=rule.below and is_shared_suffix(rule.key))
+        return replace(found, big=found.big or bool(shared))
 
     def _network(self, rule: Rule) -> Reach:
         network = ipaddress.ip_network(rule.key)

@@ -19,6 +19,10 @@ from validator.blacklist.entry import DomainKeys, Kind, Rule, RuleFault
 _ANY_ADDRESS = SyntaxRules(apostrophe=True, symbols=True, eai=True)
 _LIST_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TLD = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
+_CARRIERS = tuple(
+    (int(network.network_address) >> (128 - network.prefixlen), network.prefixlen)
+    for network in map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16"))
+)
 _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 
@@ -41,14 +45,27 @@ def network_key(address: int, width: int, version: int) -> str:
 
 @lru_cache(maxsize=8_192)
 def ip_number(text: str) -> tuple[int, int] | None:
-    """An IP address as a number with its version, IPv4-mapped addresses unwrapped; None for other text."""
+    """An IP address as a number with its version, IPv4 inside IPv6 unwrapped; None for other text."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = unwrapped(address, 128)
+        if inner is not None:
+            return int(inner.network_address), 4
     return int(address), address.version
+
+
+def unwrapped(address: ipaddress.IPv6Address, width: int) -> ipaddress.IPv4Network | None:
+    """The IPv4 network inside an IPv6 one: mapped (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056); else None."""
+    number = int(address)
+    for prefix, length in _CARRIERS:
+        if width >= length and number >> (128 - length) == prefix:
+            inside = min(width - length, 32)
+            shifted = number >> (128 - length - 32) & 0xFFFF_FFFF
+            return ipaddress.IPv4Network((shifted, inside))
+    return None
 
 
 def parents(name: str) -> Iterator[str]:
@@ -91,6 +108,8 @@ def list_name(text: str) -> str | None:
 def address_rule(text: str) -> Rule | RuleFault:
     """The rule of one mailbox; every address that mail can be sent to is accepted, whatever the check accepts."""
     parsed = plain_address(text) or parse_address(text, _ANY_ADDRESS)
+    if text.startswith("*@"):
+        return RuleFault("address_wildcard", "`*` stands for nothing in an address: name the domain instead")
     if isinstance(parsed, SyntaxFault):
         return RuleFault(f"address_{parsed.code}", parsed.message)
     return Rule(Kind.ADDRESS, address_key(parsed), parsed.text)
@@ -144,9 +163,8 @@ def _network_rule(text: str) -> Rule | RuleFault:
         if ip_number(head) is None:
             return RuleFault("network_syntax", "neither an IP address nor a network")
         return RuleFault("network_host_bits", "a network whose address has bits set below its prefix")
-    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
-    if mapped is not None and network.prefixlen >= 96:
-        network = ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+    if isinstance(network, ipaddress.IPv6Network):
+        network = unwrapped(network.network_address, network.prefixlen) or network
     key = f"{network.network_address}/{network.prefixlen}"
     single = network.prefixlen == network.max_prefixlen
     return Rule(Kind.MX_IP, key, str(network.network_address) if single else key)

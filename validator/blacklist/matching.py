@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from validator.address import EmailAddress
-from validator.blacklist.entry import DEFAULT_LIST, WISHES, DomainKeys, Hit, Kind
+from validator.blacklist.entry import DEFAULT_LIST, WISHES, Cause, DomainKeys, Hit, Kind
 from validator.blacklist.keys import address_key, erased_key, rule_keys
 from validator.blacklist.store.hot import NO_RULES_YET, Found, HotLookup, Override, Pair, Rules, hit_of
 from validator.blacklist.store.tables import KindCode
@@ -180,4 +180,16 @@ def _judged(rows: list[Found], allowed: Mapping[Pair, Override], *names: Pair) -
 
 
 def _overrides(rule: Override, hit: Hit) -> bool:
-    return bool(rule.acknowledged) or hit.cause not in WISHES
+    """Bounces always; wishes only when that was acknowledged; what somebody entered by hand also as an exception."""
+    if rule.acknowledged:
+        return True
+    if hit.cause is Cause.MANUAL:
+        return _is_narrower(rule, hit)
+    return hit.cause not in WISHES
+
+
+def _is_narrower(rule: Override, hit: Hit) -> bool:
+    """The rule is about less than the entry: one address of a domain, one domain of a host, one subdomain."""
+    if rule.kind == _ADDRESS:
+        return hit.kind is not Kind.ADDRESS
+    return hit.kind in {Kind.MX_HOST, Kind.MX_IP} or (hit.kind is Kind.DOMAIN and hit.value != rule.key)

@@ -1,7 +1,7 @@
 """Public suffixes and delegated top-level domains, from the list inside the `publicsuffixlist` package.
 
-Only the ICANN section counts: a private suffix such as `github.io` is somebody's domain like any other. Every argument
-is a domain as lower-case A-labels. The list is parsed on first use (about 40 ms).
+Only the ICANN section counts, except in `is_shared_suffix`: a private suffix such as `github.io` is somebody's domain
+like any other. Every argument is a domain as lower-case A-labels. The list is parsed on first use (about 40 ms).
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from publicsuffixlist import PublicSuffixList
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
     return PublicSuffixList(only_icann=True)
+
+
+@lru_cache(maxsize=1)
+def _all_suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
 
 
 @lru_cache(maxsize=8_192)
@@ -42,3 +47,9 @@ def public_suffix(domain: str) -> str:
 def is_public_suffix(domain: str) -> bool:
     """True for a name under which strangers register names, such as `com` or `co.uk`."""
     return registrable_domain(domain) is None
+
+
+@lru_cache(maxsize=8_192)
+def is_shared_suffix(domain: str) -> bool:
+    """True for a public suffix, and for a company's domain under which strangers get names (`github.io`)."""
+    return is_public_suffix(domain) or _all_suffixes().privatesuffix(domain) is None

@@ -23,9 +23,11 @@ class AllowRequest(StrictRequest):
     """An address or domain that is known to be good."""
 
     value: Value = Field(description="Address or domain.")
-    note: Text = Field(min_length=1, description="How it is known to be good.")
+    note: Text = Field(min_length=1, description="How it is known to be good; something that can be read.")
     expires: Moment | None = Field(None, description="Until when; null for good.")
-    acknowledge_complaint: bool = Field(False, description="Override complaints and unsubscribes as well.")
+    acknowledge_complaint: bool = Field(
+        False, description="Override complaints, unsubscribes and manual entries as well."
+    )
     force: bool = Field(False, description="Enter it even if it is a big provider's domain.")
 
 
@@ -39,7 +41,7 @@ class AllowModel(BaseModel):
     actor: str = Field(description="Who said so.")
     created: datetime = Field(description="Since when.")
     expires: datetime | None = Field(description="Until when; null for good.")
-    acknowledge_complaint: bool = Field(description="Overrides complaints and unsubscribes as well.")
+    acknowledge_complaint: bool = Field(description="Overrides complaints, unsubscribes and manual entries as well.")
     removed: datetime | None = Field(description="When it was taken off again.")
 
 
@@ -112,8 +114,8 @@ ROUTES = (
         },
         body=AllowRequest, max_body_bytes=MAX_BODY_BYTES,
         examples={"an address": {"value": "jane@example.com", "note": "wrote to us today"}},
-        description="Overrides bounces and manual entries; complaints and unsubscribes only with "
-        "`acknowledge_complaint`.",
+        description="Overrides bounces and provider lists; complaints, unsubscribes and manual entries only with "
+        "`acknowledge_complaint`. An address is an exception to a manual entry of its domain without it.",
     ),
     Route(
         "GET", "/allowlist", get_allowed, "What is allowed", "blacklist", _READ,

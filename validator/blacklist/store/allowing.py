@@ -36,7 +36,7 @@ class Allowed:
     expires: datetime | None
     """Until when; None for good."""
     acknowledged: bool
-    """Overrides complaints and unsubscribes as well: somebody took the responsibility in so many words."""
+    """Overrides complaints, unsubscribes and manual entries as well: somebody took the responsibility for that."""
     removed: datetime | None
     """When it was taken off the list again."""
 

@@ -88,7 +88,7 @@ class Override(NamedTuple):
     expires: int | None
     """Microseconds since 1970."""
     acknowledged: bool | int
-    """Overrides complaints and unsubscribes as well."""
+    """Overrides complaints, unsubscribes and manual entries as well."""
 
 
 class HotLookup(Protocol):

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from validator.blacklist.entry import Kind
 from validator.blacklist.store.hot import COLUMNS, META_QUERY, Found, Override, Pair, Rules
 from validator.blacklist.store.tables import KindCode
 from validator.errors import StorageUnavailable
+from validator.store_file import StoreFile, existing_uri
 
 _FROM: Final = "JOIN blacklist_list l ON l.id = e.list_id"
 PRESENT: Final = "SELECT 1 FROM blacklist_entry WHERE kind = ? AND key = ? AND state < 2"
@@ -24,6 +24,8 @@ ONE: Final = f"SELECT {COLUMNS} FROM blacklist_entry e {_FROM} WHERE e.kind = ? 
 """One key; `state < 2` is active or archived."""
 _FEW = 16
 _STEP = 500
+_FILE_STEP: Final = 1 << 40
+"""Added to the version with every other file that is opened: a restored one may have the number of the old one."""
 
 
 def many(count: int) -> str:
@@ -50,6 +52,8 @@ class SqliteLookup:
         self._queries = {count: many(count) for count in (*range(2, _FEW + 1), _STEP)}
         self._data_version = -1
         self._rules_version = 0
+        self._file: StoreFile | None = None
+        self._files = -1
 
     async def start(self) -> None:
         """Open the file for reading; raises `StorageUnavailable`."""
@@ -59,7 +63,7 @@ class SqliteLookup:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             connection = sqlite3.connect(
-                f"file:{quote(str(self._path.absolute()))}?mode=ro",
+                existing_uri(self._path, "ro"),
                 uri=True,
                 isolation_level=None,
                 check_same_thread=False,
@@ -68,6 +72,8 @@ class SqliteLookup:
             )
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA cache_size = -16384")
+            self._file = StoreFile(self._path)
+            self._files += 1
             self._connection = connection
         return self._connection
 
@@ -103,14 +109,19 @@ class SqliteLookup:
             return [Override._make(row) for pair in pairs for row in connection.execute(ALLOWED, pair)]
 
     async def version(self) -> int:
-        """See `HotLookup.version`: the table is read only when another connection has committed something."""
+        """See `HotLookup.version`: the table is read only when another connection has committed something.
+
+        A file that was removed or replaced is let go here; look-ups fail until there is one again, and then read that.
+        """
+        if self._file is not None and not self._file.is_same():
+            await self.aclose()
         with _translated():
             connection = self._open()
             (data_version,) = connection.execute("PRAGMA data_version").fetchone()
             if data_version != self._data_version:
                 (self._rules_version, *_) = connection.execute(META_QUERY).fetchone()
                 self._data_version = data_version
-            return self._rules_version
+            return self._rules_version + self._files * _FILE_STEP
 
     async def rules(self) -> Rules:
         """See `HotLookup.rules`."""
@@ -129,7 +140,7 @@ class SqliteLookup:
             finally:
                 connection.execute("ROLLBACK")
             return Rules(
-                version,
+                version + self._files * _FILE_STEP,
                 tuple(widths),
                 kinds,
                 erased=bool(erasures),
@@ -141,7 +152,8 @@ class SqliteLookup:
         """Close the file."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = self._cursor = None
+            self._connection = self._cursor = self._file = None
+            self._data_version = -1
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from validator.blacklist.store.loading import STAGE_COLUMNS, Staged
 from validator.errors import StorageUnavailable
+from validator.store_file import StoreFile, existing_uri
 
 _FILL = f"INSERT INTO stage ({', '.join(STAGE_COLUMNS)}) VALUES ({', '.join('?' * len(STAGE_COLUMNS))})"  # noqa: S608
 
@@ -20,7 +21,10 @@ class SqliteLink:
     def __init__(self, path: Path, *, timeout_s: float) -> None:
         """Open the file; raises `StorageUnavailable`."""
         with translated():
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=timeout_s)
+            self._connection = sqlite3.connect(
+                existing_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False, timeout=timeout_s
+            )
+            self._file = StoreFile(path)
             for statement in (
                 "PRAGMA synchronous = FULL",
                 "PRAGMA cache_size = -65536",
@@ -56,6 +60,8 @@ class SqliteLink:
         """See `Link.transaction`."""
         with translated(), self._within("BEGIN IMMEDIATE"):
             yield
+            self._file.require_same()
+        self._file.require_same()  # once more: it may have gone during the commit
 
     @contextmanager
     def _within(self, begin: str) -> Iterator[None]:
