@@ -218,6 +218,20 @@ async def test_a_note_that_cannot_be_read_is_none(served: Service, note: str) ->
     await call(served, "POST", "/allowlist", {"value": "jane@example.org", "note": note}, 422)
 
 
+async def test_a_plain_date_lasts_to_its_end_and_what_is_over_is_refused(served: Service) -> None:
+    entry = await enter(served, "jane@example.org", expires="2126-12-01")
+    assert entry["expires"].startswith("2126-12-01T23:59:59")
+    for moment in ("2020-12-01", "2020-12-01T00:00:00Z", "2126-12-01T00:00:00", "soon"):
+        await enter(served, "joan@example.org", 422, expires=moment)
+        await call(served, "PATCH", f"/blacklist/{entry['id']}", {"expires": moment}, 422)
+        await brought(served, "joan@example.org\n", 422, expires=moment)
+        await call(served, "POST", "/allowlist", {"value": "a@example.org", "note": "n", "expires": moment}, 422)
+    refused = await enter(served, "joan@example.org", 422, expires="2020-12-01")
+    assert "over" in refused["errors"][0]["detail"]
+    await brought(served, "joan@example.org\n", expires="2126-12-01")
+    assert (await call(served, "GET", "/blacklist", params={"until": "2126-01-01", "q": "joan"}))["entries"]
+
+
 async def test_a_star_for_everybody_is_refused_with_the_way_to_do_it(served: Service) -> None:
     for path in ("/blacklist", "/allowlist"):
         refused = await call(served, "POST", path, {"value": "*@acme.test", "note": "all"}, 422)

@@ -11,10 +11,11 @@ from pydantic import BaseModel, Field
 from validator.blacklist.entry import Kind
 from validator.blacklist.store.allowing import Allowed
 from validator.server.blacklist import actor_of, blacklist_of, rule_of, why_of
-from validator.server.blacklist_models import Moment, StrictRequest, Text, Value, WhyQuery
+from validator.server.blacklist_models import WhyQuery
 from validator.server.bodies import json_response, read_model, read_query
 from validator.server.import_models import PageQuery
 from validator.server.routes import Answer, Param, ParamPlace, Route, Scope
+from validator.server.wire_types import Expiry, StrictRequest, Text, Value
 
 MAX_BODY_BYTES = 16 * 1024
 
@@ -24,7 +25,7 @@ class AllowRequest(StrictRequest):
 
     value: Value = Field(description="Address or domain.")
     note: Text = Field(min_length=1, description="How it is known to be good; something that can be read.")
-    expires: Moment | None = Field(None, description="Until when; null for good.")
+    expires: Expiry | None = Field(None, description="Until when; null for good; a plain date is its end, UTC.")
     acknowledge_complaint: bool = Field(
         False, description="Override complaints, unsubscribes and manual entries as well."
     )

@@ -2,72 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from validator.blacklist.entry import MAX_NOTE_CHARS, Action, Cause, Entry, Event, Hit, Kind, State
+from validator.blacklist.entry import Action, Cause, Entry, Event, Hit, Kind, State
 from validator.blacklist.store.counting import Group
 from validator.blacklist.store.searching import Filter
-
-_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
-MAX_VALUE_CHARS = 320
-"""Longest address, domain or network that is looked at."""
-
-
-def _clean(text: str) -> str:
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError("holds a character that is no text")
-    return text
-
-
-def _date_time(value: object) -> object:
-    """Numbers are not dates: a model would take them for seconds. A strict model takes no text, so it is read here."""
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, str) and _RFC_3339.match(value):
-        with suppress(ValueError):
-            return datetime.fromisoformat(value.upper())
-    raise ValueError("an RFC 3339 date and time with an offset")
-
-
-def _in_range(value: datetime) -> datetime:
-    try:
-        found = value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("out of range") from None
-    if not 1970 <= found.year <= 2200:
-        raise ValueError("between the years 1970 and 2200")
-    return found
-
-
-def split(value: object) -> object:
-    """A query parameter that may hold several words, separated by comma."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-Text = Annotated[str, Field(max_length=MAX_NOTE_CHARS), AfterValidator(_clean)]
-"""A text for people."""
-ShortText = Annotated[str, Field(max_length=150), AfterValidator(_clean)]
-"""A text that may stand in a query."""
-Value = Annotated[str, Field(min_length=1, max_length=MAX_VALUE_CHARS), AfterValidator(_clean)]
-"""An address, domain, host or network."""
-Moment = Annotated[AwareDatetime, BeforeValidator(_date_time), AfterValidator(_in_range)]
-"""RFC 3339 with an offset."""
-ListName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-"""The name of a list."""
-Cursor = Annotated[str, Field(pattern=r"^c-[0-9]{1,18}$", description="From the page before.")]
-
-
-class StrictRequest(BaseModel):
-    """What a client sends; unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid")
+from validator.server.wire_types import Cursor, Expiry, ListName, Moment, ShortText, StrictRequest, Text, Value, split
 
 
 class EntryModel(BaseModel):
@@ -131,7 +74,7 @@ class AddRequest(StrictRequest):
     note: Text = Field("", description="For people.")
     created: Moment | None = Field(None, description="Since when, if earlier than now.")
     last_event: Moment | None = Field(None, description="The last failure behind it.")
-    expires: Moment | None = Field(None, description="When it stops blocking.")
+    expires: Expiry | None = Field(None, description="When it stops blocking; a plain date is its end, UTC.")
     force: bool = Field(False, description="Enter it even if it would hit half the world.")
 
 
@@ -139,7 +82,7 @@ class EditRequest(StrictRequest):
     """Fields to change; what is left out stays."""
 
     note: Text | None = Field(None, description="For people; null empties it.")
-    expires: Moment | None = Field(None, description="When it stops blocking; null for never.")
+    expires: Expiry | None = Field(None, description="When it stops blocking; null for never.")
     why: Text = Field("", description="For the history.")
 
 
@@ -168,10 +111,10 @@ Lists = Annotated[list[ListName], BeforeValidator(split), Field(description="On 
 class FilterModel(StrictRequest):
     """Which entries: every given part must hold."""
 
-    kind: Kinds = []
-    cause: Causes = []
-    state: States = []
-    list: Lists = []
+    kind: Kinds = Field(default_factory=list)
+    cause: Causes = Field(default_factory=list)
+    state: States = Field(default_factory=list)
+    list: Lists = Field(default_factory=list)
     source: ShortText | None = Field(None, description="Exactly this source.")
     domain: Value | None = Field(None, description="Addresses at this domain and rules about it.")
     q: ShortText | None = Field(None, description="Part of the value or of the note.")
@@ -286,7 +229,7 @@ class StatsQuery(StrictRequest):
     """What to count by."""
 
     group_by: Group = Field(Group.CAUSE, description="cause, kind, source, list, state or day.")
-    state: States = []
+    state: States = Field(default_factory=list)
 
 
 class StatsResponse(BaseModel):

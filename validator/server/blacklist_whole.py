@@ -27,11 +27,11 @@ from validator.server.blacklist_models import (
     StatsResponse,
     UndoRequest,
     entry_document,
-    split,
 )
 from validator.server.bodies import json_response, read_model, read_query
 from validator.server.import_models import ImportModel, import_document
 from validator.server.routes import Answer, Media, Param, ParamPlace, Route, Scope
+from validator.server.wire_types import split
 
 MAX_BODY_BYTES = 16 * 1024
 MAX_ERASE_BODY_BYTES = 512 * 1024

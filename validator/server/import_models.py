@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from validator.blacklist.entry import Cause, Kind
 from validator.blacklist.store.batches import Batch, BatchStatus, Operation
 from validator.blacklist.store.loading import Counts
-from validator.server.blacklist_models import Cursor, ListName, Moment, ShortText, StrictRequest
+from validator.server.wire_types import Cursor, Expiry, ListName, ShortText, StrictRequest
 
 
 class ImportQuery(StrictRequest):
@@ -19,7 +19,7 @@ class ImportQuery(StrictRequest):
     list: ListName = Field("default", description="Named list, for lines that name none.")
     cause: Cause | None = Field(None, description="Overrules whatever the file says.")
     kind: Kind | None = Field(None, description="What values are; told apart when missing (hosts need it).")
-    expires: Moment | None = Field(None, description="When entries stop blocking.")
+    expires: Expiry | None = Field(None, description="When entries stop blocking; a plain date is its end, UTC.")
     note: ShortText = Field("", description="For people, for lines that have none.")
     name: ShortText = Field("", description="Name of the file, for the report.")
     dry_run: bool = Field(False, description="Only say what it would do.")
