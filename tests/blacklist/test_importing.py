@@ -150,3 +150,71 @@ def test_the_format_is_told() -> None:
 def test_words_around_an_address_are_a_fault_and_never_half_of_somebody(text: str) -> None:
     [found] = Rows(Defaults()).feed([(1, text)])
     assert isinstance(found, Fault)
+
+
+def judge(text: str) -> Cause | None:
+    """A judge that knows three texts."""
+    if "no such user" in text:
+        return Cause.MAILBOX_NOT_FOUND
+    if "full" in text:
+        return Cause.MAILBOX_FULL
+    return None if "spam" in text else Cause.IMPORT
+
+
+POSTMARK = "RecordType,ID,Type,TypeCode,Name,Tag,Description,Details,Email,BouncedAt,Inactive\n"
+
+
+def test_a_postmark_bounce_brings_its_time_its_text_and_the_cause_of_the_text() -> None:
+    line = (
+        "Bounce,1,HardBounce,1,Hard bounce,,Unable to deliver,smtp;550 no such user,a@x.org,2025-02-03T04:05:06Z,true\n"
+    )
+    [row] = read(POSTMARK + line, classify=judge)
+    assert isinstance(row, Row)
+    assert row.created == row.last_event == datetime(2025, 2, 3, 4, 5, 6, tzinfo=UTC)
+    assert (row.cause, row.note, row.expires) == (Cause.MAILBOX_NOT_FOUND, "smtp;550 no such user", None)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["SoftBounce", "SpamNotification", "Blocked", "DMARCPolicy", "Transient", "DnsError", "AutoResponder"],
+)
+def test_what_does_not_speak_against_the_address_for_good_is_left_out(kind: str) -> None:
+    line = f"Bounce,1,{kind},1,,,Text,smtp;5 something,a@x.org,2025-02-03T04:05:06Z,false\n"
+    for classify in (judge, None):
+        [fault] = read(POSTMARK + line, classify=classify)
+        assert isinstance(fault, Fault)
+        assert fault.code == NOT_THE_RECIPIENT
+    *_, row = read(POSTMARK + line, judge=False)
+    assert isinstance(row, Row)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("address,code,error,created_at\na@x.org,605,Not delivering,2024-01-02\n", Cause.PROVIDER_LIST),
+        ("address,code,error,created_at\na@x.org,606,Not delivering,2024-01-02\n", Cause.UNSUBSCRIBE),
+        ("address,code,error,created_at\na@x.org,607,Not delivering,2024-01-02\n", Cause.COMPLAINT),
+        ("address,code,error,created_at\na@x.org,452,,2024-01-02\n", None),
+        ("email,created,reason,status\na@x.org,1700000000,552 mailbox full,5.2.2\n", None),
+        ("email,created,reason,status\na@x.org,1700000000,550 no such user,5.1.1\n", Cause.MAILBOX_NOT_FOUND),
+        ("emailAddress,bounceType,diagnosticCode\na@x.org,Transient,smtp; 452 full\n", None),
+        ("emailAddress,bounceType,diagnosticCode\na@x.org,Permanent,smtp; 550 no such user\n", Cause.MAILBOX_NOT_FOUND),
+        ("E-mail;Тип;Причина\na@x.org;мягкий;full\n", None),
+        ("E-mail;Тип;Дата\na@x.org;жалоба;01.02.2024\n", Cause.COMPLAINT),
+        ("email,cause,expires\na@x.org,mailbox_full,2030-01-01\n", Cause.MAILBOX_FULL),
+        ("email,cause,state\na@x.org,mailbox_full,active\n", Cause.MAILBOX_FULL),
+    ],
+)
+def test_soft_failures_of_any_provider_are_left_out_unless_they_expire(text: str, cause: Cause | None) -> None:
+    [item] = read(text, classify=judge)
+    assert (item.cause if isinstance(item, Row) else None) is cause, item
+
+
+def test_a_word_or_date_that_is_not_known_is_told_and_kept_and_the_entry_is_made() -> None:
+    warning, other, row = read("email,cause,created,note\na@x.org,wobbly,yesterday,called\n")
+    assert isinstance(warning, Fault)
+    assert isinstance(other, Fault)
+    assert (warning.line, warning.code, other.line, other.code) == (2, "unknown_cause", 2, "unreadable_date")
+    assert "created" in other.detail
+    assert isinstance(row, Row)
+    assert (row.cause, row.note, row.created) == (Cause.IMPORT, "called (wobbly)", None)

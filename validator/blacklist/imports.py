@@ -349,6 +349,7 @@ class Imports:
             expires=options.expires,
             note=options.note,
             classify=self._classify if options.judge else None,
+            judge=options.judge,
         )
         job = Job(batch, self._owner, actor, defaults, secret=secret)
         return replace(job, revive=options.revive, replace=options.replace, force=options.force)

@@ -12,7 +12,7 @@ import orjson
 
 from validator.blacklist.entry import Cause, Kind, State
 from validator.blacklist.guard import Guard
-from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Reader, Row
+from validator.blacklist.importing import NOT_THE_RECIPIENT, WARNINGS, Defaults, Fault, Reader, Row
 from validator.blacklist.keys import erased_key
 from validator.blacklist.store.loading import (
     BLOCK_ROWS,
@@ -87,6 +87,7 @@ class Importer:
         self._block = Block()
         self._items = 0
         self._faults_kept = 0
+        self._faulty_line = 0
         self._bytes = 0
         self._lists: dict[str, int] = {}
         self._now = clock()
@@ -105,7 +106,7 @@ class Importer:
         """
         if done is not None:
             self.counts = done
-            self._faults_kept = min(MAX_FAULTS, done.faults + done.left_out)
+            self._faults_kept = min(MAX_FAULTS, done.faults + done.left_out + done.warnings)
         line = after_line
         for item in self._items_of(chunks):
             if item.line <= after_line:
@@ -133,7 +134,12 @@ class Importer:
     def _fault(self, fault: Fault) -> None:
         if fault.code == NOT_THE_RECIPIENT:
             self._block.counts.left_out += 1
+        elif fault.code in WARNINGS:
+            self._block.counts.warnings += 1
+        elif fault.line == self._faulty_line:
+            return  # one a line, however many values of it are none
         else:
+            self._faulty_line = fault.line
             self._block.counts.faults += 1
         if self._faults_kept < MAX_FAULTS:
             self._faults_kept += 1

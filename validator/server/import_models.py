@@ -46,12 +46,13 @@ class ImportCounts(BaseModel):
     unchanged: int = Field(0, description="Entries that were there already.")
     kept_removed: int = Field(0, description="Removed entries that stay removed.")
     duplicates: int = Field(0, description="Values that stood in the file before.")
-    faults: int = Field(0, description="Lines or values that make no entry.")
+    warnings: int = Field(0, description="Lines that made an entry without something that stood in them.")
+    faults: int = Field(0, description="Lines with something that makes no entry.")
     left_out: int = Field(0, description="Failures that do not speak against their address.")
 
 
 class FaultModel(BaseModel):
-    """A line that made no entry."""
+    """A line that made no entry, or not with everything that stands in it."""
 
     line: int = Field(description="From 1.")
     code: str = Field(description="Machine-readable.")

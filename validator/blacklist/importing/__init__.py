@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from validator.blacklist.importing.lines import Lines
-from validator.blacklist.importing.rows import NOT_THE_RECIPIENT, Classify, Defaults, Fault, Format, Row, Rows
+from validator.blacklist.importing.rows import NOT_THE_RECIPIENT, WARNINGS, Classify, Defaults, Fault, Format, Row, Rows
 
-__all__ = ["NOT_THE_RECIPIENT", "Classify", "Defaults", "Fault", "Format", "Reader", "Row"]
+__all__ = ["NOT_THE_RECIPIENT", "WARNINGS", "Classify", "Defaults", "Fault", "Format", "Reader", "Row"]
 
 
 class Reader:

@@ -29,7 +29,9 @@ class Column(StrEnum):
     CAUSE = "cause"
     """Why, in one word."""
     TEXT = "text"
-    """Why, as a mail host or provider put it."""
+    """Why, as a provider put it."""
+    DETAIL = "detail"
+    """Why, as a mail host put it: the better text where a file has both."""
     CODE = "code"
     """SMTP reply code or enhanced status."""
     NOTE = "note"
@@ -40,6 +42,10 @@ class Column(StrEnum):
     """Since when."""
     LAST_EVENT = "last_event"
     """The last failure behind it."""
+    BOUNCED = "bounced"
+    """When it failed: since when, and the last event, where the file says neither."""
+    INACTIVE = "inactive"
+    """Whether the provider sends there no more."""
     EXPIRES = "expires"
     """When it stops blocking."""
     STATE = "state"
@@ -57,9 +63,11 @@ _NAMES: dict[Column, tuple[str, ...]] = {
     Column.LIST: ("list", "listname", "scope", "stream", "messagestream"),
     Column.CAUSE: ("cause", "type", "suppressionreason", "bouncetype", "category", "тип"),
     Column.TEXT: (
-        "reason", "error", "detail", "details", "description", "diagnosticcode", "message", "bouncereason", "причина",
-        "ошибка", "описание",
+        "reason", "error", "description", "message", "bouncereason", "причина", "ошибка", "описание",
     ),
+    Column.DETAIL: ("detail", "details", "diagnosticcode", "smtpresponse", "serverresponse", "ответсервера"),
+    Column.BOUNCED: ("bouncedat", "bouncetime", "bouncedate", "lastbounce", "failedat"),
+    Column.INACTIVE: ("inactive",),
     Column.CODE: ("code", "status", "statuscode", "smtpcode", "enhancedcode", "код", "статус"),
     Column.NOTE: ("note", "notes", "comment", "комментарий", "примечание", "коментар"),
     Column.SOURCE: ("source", "origin"),
@@ -101,7 +109,26 @@ _WORDS = {
     "manuallyadded": Cause.MANUAL,
     "soft": Cause.REPEATED_SOFT_BOUNCE,
     "softbounce": Cause.REPEATED_SOFT_BOUNCE,
+    "мягкий": Cause.REPEATED_SOFT_BOUNCE,
+    "жесткий": Cause.PROVIDER_LIST,
+    "жёсткий": Cause.PROVIDER_LIST,
+    "отписан": Cause.UNSUBSCRIBE,
+    "отписалась": Cause.UNSUBSCRIBE,
+    "bademailaddress": Cause.PROVIDER_LIST,
+    "manuallydeactivated": Cause.MANUAL,
+    "unsubscribe": Cause.UNSUBSCRIBE,
 }
+_NOT_THE_RECIPIENT = frozenset(
+    {
+        "spamnotification", "blocked", "block", "dmarcpolicy", "transient", "dnserror", "autoresponder", "subscribe",
+        "addresschange", "openrelaytest", "virusnotification", "challengeverification", "unconfirmed", "smtpapierror",
+        "inbounderror", "templaterenderingfailed", "undetermined", "deferred", "delayed", "delivered", "opened",
+        "заблокировано", "временная",
+    }
+)  # fmt: skip
+"""Words for what is the sender's, for now, or no failure at all."""
+_CODES = {"605": Cause.PROVIDER_LIST, "606": Cause.UNSUBSCRIBE, "607": Cause.COMPLAINT}
+"""Mailgun's own codes: it did not even try, since the address bounced, unsubscribed or complained before."""
 _OWN_WORDS = {cause.value.replace("_", ""): cause for cause in Cause}
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _RUSSIAN_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
@@ -143,6 +170,16 @@ def cause_of(word: str) -> Cause | None:
     """The cause that one word of another system stands for."""
     plain = _plain(word)
     return _OWN_WORDS.get(plain) or _WORDS.get(plain)
+
+
+def is_not_the_recipient(word: str) -> bool:
+    """Whether one word of another system stands for what does not speak against the address."""
+    return _plain(word) in _NOT_THE_RECIPIENT
+
+
+def cause_of_code(code: str) -> Cause | None:
+    """The cause that a code alone stands for."""
+    return _CODES.get(code.strip()) or cause_of(code)
 
 
 @lru_cache(maxsize=4_096)

@@ -13,7 +13,17 @@ from typing import Final, NamedTuple, TypeVar
 import orjson
 
 from validator.blacklist.entry import DEFAULT_LIST, MAX_NOTE_CHARS, Cause, Kind, Rule, RuleFault, State
-from validator.blacklist.importing.columns import Column, armed, cause_of, column_of, date_of, delimiter_of, recognise
+from validator.blacklist.importing.columns import (
+    Column,
+    armed,
+    cause_of,
+    cause_of_code,
+    column_of,
+    date_of,
+    delimiter_of,
+    is_not_the_recipient,
+    recognise,
+)
 from validator.blacklist.keys import address_rule, list_name, parse_rule
 
 MAX_RECORD_LINES: Final = 50
@@ -21,6 +31,9 @@ MAX_RECORD_LINES: Final = 50
 _ANGLE = re.compile(r"<\s*+([^<>\s@]++@[^<>\s]++)\s*+>")
 _SEPARATORS = re.compile(r"[,;\s]+")
 _ODD = re.compile(r"[,;\s<>\"'#]|mailto:", re.IGNORECASE)
+_FOR_NOW = re.compile(r"\s*4(?:\d\d\b|\.\d)")
+_SOFT = frozenset({Cause.MAILBOX_FULL, Cause.RECIPIENT_FILTERED, Cause.REPEATED_SOFT_BOUNCE})
+_DATES = (Column.CREATED, Column.LAST_EVENT, Column.BOUNCED)
 _TRUE = frozenset({"1", "true", "yes", "t", "y"})
 
 Classify = Callable[[str], Cause | None]
@@ -64,7 +77,7 @@ class Row(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A line, or a value on it, that makes no entry."""
+    """A line that makes no entry, or (`WARNINGS`) not with everything that stands in it."""
 
     line: int
     """Line it begins on, from 1."""
@@ -74,6 +87,8 @@ class Fault(NamedTuple):
     """A sentence for people; never quotes the line."""
 
 
+WARNINGS: Final = frozenset({"unknown_cause", "unreadable_date"})
+"""Codes of lines that do make an entry, but not with everything that stands in them."""
 NOT_THE_RECIPIENT: Final = "not_the_recipient"
 """Code of a line whose failure does not speak against its address: left out on purpose, not an error."""
 
@@ -94,6 +109,8 @@ class Defaults:
     """For people."""
     classify: Classify | None = None
     """Judge of failure texts; None takes every line for a reason to block."""
+    judge: bool = True
+    """Leave out what other systems' words say does not speak against the address, or only for now."""
 
 
 def _may_be_rule(token: str) -> bool:
@@ -177,7 +194,7 @@ class Rows:
     def _csv(self, number: int, text: str) -> Iterator[Row | Fault]:
         if not self._open and '"' not in text:
             if text.strip():
-                yield self._record(number, text.split(self._delimiter))
+                yield from self._record(number, text.split(self._delimiter))
             return
         self._open.append((number, text))
         record = "\n".join(part for _, part in self._open)
@@ -189,7 +206,7 @@ class Rows:
             except (csv.Error, ValueError):
                 yield Fault(first, "csv", "a record that cannot be read")
                 return
-            yield self._record(first, cells)
+            yield from self._record(first, cells)
         elif len(self._open) >= MAX_RECORD_LINES:
             yield from self._give_up_open(final=False)
 
@@ -204,7 +221,7 @@ class Rows:
             if not final:
                 return
 
-    def _record(self, number: int, cells: list[str]) -> Row | Fault:
+    def _record(self, number: int, cells: list[str]) -> Iterator[Row | Fault]:
         fields = {
             column: armed(cells[position].strip())
             for column, position in self._columns.items()
@@ -229,7 +246,7 @@ class Rows:
                 column = column_of(name)
                 if column is not None and value not in (None, "") and not isinstance(value, list | dict):
                     fields.setdefault(column, str(value).strip())
-            yield self._fields(number, fields)
+            yield from self._fields(number, fields)
         else:
             yield Fault(number, "json", "neither an object nor a string")
 
@@ -242,58 +259,94 @@ class Rows:
         note = (note or defaults.note)[:MAX_NOTE_CHARS]
         return Row(number, rule, defaults.list, cause, State.ACTIVE, None, note or None, None, None, defaults.expires)
 
-    def _fields(self, number: int, fields: Mapping[Column, str]) -> Row | Fault:
+    def _fields(self, number: int, fields: Mapping[Column, str]) -> Iterator[Row | Fault]:
         raw = fields.get(Column.VALUE)
         if raw is None:
-            return Fault(number, "no_value", "no address in the column of addresses")
+            where = "field" if self.format is Format.NDJSON else "column"
+            yield Fault(number, "no_value", f"no {where} of this line holds an address")
+            return
         kind = _member(Kind, fields.get(Column.KIND, "")) or self._defaults.kind
         named = _ANGLE.search(raw)
         value = named.group(1) if named else _stripped(raw)
         rule = parse_rule(value, kind, below=fields.get(Column.BELOW, "").lower() in _TRUE)
         if isinstance(rule, RuleFault):
-            return Fault(number, rule.code, rule.message)
-        cause = self._cause(fields)
-        if cause is None:
-            return Fault(
-                number, NOT_THE_RECIPIENT, "the failure was the sender's, so it does not speak against anybody"
-            )
+            yield Fault(number, rule.code, rule.message)
+            return
         lists = list_name(fields[Column.LIST]) if Column.LIST in fields else self._defaults.list
         if lists is None:
-            return Fault(number, "list", "the name of the list cannot be used")
+            yield Fault(number, "list", "the name of the list cannot be used")
+            return
         expires = self._defaults.expires
         if Column.EXPIRES in fields:
             expires = date_of(fields[Column.EXPIRES])
             if expires is None:
-                return Fault(number, "expires", "a time of expiry that cannot be read")
-        return Row(
+                yield Fault(number, "expires", "a time of expiry that cannot be read")
+                return
+        cause, word = self._cause(fields)
+        if cause is None:
+            yield Fault(number, NOT_THE_RECIPIENT, "the failure does not speak against the address")
+            return
+        if cause in _SOFT and expires is None and self._is_foreign(fields):
+            yield Fault(number, NOT_THE_RECIPIENT, "a soft failure without a time of expiry would block for ever")
+            return
+        if word is not None:
+            yield Fault(number, "unknown_cause", "entered; its word for the cause is not known and stands in the note")
+        dates = {column: date_of(fields[column]) for column in _DATES if column in fields}
+        unread = [column.value for column, found in dates.items() if found is None]
+        if unread:
+            yield Fault(number, "unreadable_date", f"entered without a date that cannot be read: {', '.join(unread)}")
+        bounced = dates.get(Column.BOUNCED)
+        yield Row(
             number,
             rule,
             lists,
             cause,
             _member(State, fields.get(Column.STATE, "")) or State.ACTIVE,
             fields.get(Column.SOURCE, "")[:MAX_NOTE_CHARS] or None if Column.STATE in fields else None,
-            self._note(fields),
-            date_of(fields[Column.CREATED]) if Column.CREATED in fields else None,
-            date_of(fields[Column.LAST_EVENT]) if Column.LAST_EVENT in fields else None,
+            self._note(fields, word),
+            dates.get(Column.CREATED) or bounced,
+            dates.get(Column.LAST_EVENT) or bounced,
             expires,
         )
 
-    def _note(self, fields: Mapping[Column, str]) -> str | None:
-        note = fields.get(Column.NOTE) or fields.get(Column.TEXT) or self._defaults.note
+    def _is_foreign(self, fields: Mapping[Column, str]) -> bool:
+        """Whether the cause is another system's word: not given for the import, not from our own export."""
+        defaults = self._defaults
+        return defaults.judge and defaults.cause is None and Column.STATE not in fields
+
+    def _note(self, fields: Mapping[Column, str], word: str | None) -> str | None:
+        texts = (fields.get(column) for column in (Column.NOTE, Column.DETAIL, Column.TEXT))
+        note = next((text for text in texts if text), self._defaults.note)
+        if word is not None:
+            note = f"{note} ({word})" if note else word
         return note[:MAX_NOTE_CHARS].replace("\x00", "") or None
 
-    def _cause(self, fields: Mapping[Column, str]) -> Cause | None:
-        """The cause of a record; None when its failure text does not speak against the address."""
+    def _cause(self, fields: Mapping[Column, str]) -> tuple[Cause | None, str | None]:
+        """The cause of a record, None when it does not speak against the address; and a word that is not known."""
         if self._defaults.cause is not None:
-            return self._defaults.cause
-        for column in (Column.CAUSE, Column.TEXT):
-            word = cause_of(fields[column]) if column in fields else None
-            if word is not None:
-                return word
-        text = " ".join(fields[column] for column in (Column.CODE, Column.TEXT) if column in fields)
-        if self._defaults.classify is not None and Column.TEXT in fields:
-            return self._defaults.classify(text)
-        return Cause.IMPORT
+            return self._defaults.cause, None
+        words = [fields[column] for column in (Column.CAUSE, Column.TEXT) if column in fields]
+        if self._defaults.judge and any(is_not_the_recipient(word) for word in words):
+            return None, None
+        found = next((cause for word in words if (cause := cause_of(word)) is not None), None)
+        if found is None and Column.CODE in fields:
+            found = cause_of_code(fields[Column.CODE])
+        if found is Cause.REPEATED_SOFT_BOUNCE and fields.get(Column.INACTIVE, "").lower() in _TRUE:
+            found = Cause.PROVIDER_LIST  # soft or not, the provider has given the address up
+        word = fields.get(Column.CAUSE) if found is None else None
+        if found in {None, Cause.PROVIDER_LIST}:
+            found = self._judged(fields, found)
+        return found, word
+
+    def _judged(self, fields: Mapping[Column, str], suspected: Cause | None) -> Cause | None:
+        """What the text of a failure says, else what is *suspected*."""
+        text = fields.get(Column.DETAIL) or fields.get(Column.TEXT)
+        if text is not None and self._defaults.classify is not None and cause_of(text) is None:
+            found = self._defaults.classify(" ".join(filter(None, (fields.get(Column.CODE), text))))
+            return suspected if found is Cause.IMPORT and suspected is not None else found
+        if suspected is None and self._defaults.judge and _FOR_NOW.match(fields.get(Column.CODE, "")):
+            return None
+        return suspected or Cause.IMPORT
 
 
 def _stripped(token: str) -> str:

@@ -156,6 +156,8 @@ class Counts:
     """Removed entries that stay removed."""
     duplicates: int = 0
     """Values that stood in the file before."""
+    warnings: int = 0
+    """Lines that made an entry without something that stood in them."""
     faults: int = 0
     """Lines or values that make no entry."""
     left_out: int = 0
