@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from validator.bulk.arrays import ArrayDecoder, ObjectLinesDecoder
@@ -102,6 +102,7 @@ def test_a_table_is_read_as_the_csv_module_reads_it(cells: list[list[str]], cuts
 
 
 @given(st.binary(max_size=200))
+@example(b"1")
 def test_nothing_that_is_sent_as_a_table_raises(data: bytes) -> None:
     decoder = TableDecoder(TableShape(None, "1", header=False), max_record_bytes=64)
     rows = decoder.decode(lines_of(data, ()))

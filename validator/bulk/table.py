@@ -146,7 +146,7 @@ def choose_column(cells: Sequence[str], shape: TableShape) -> tuple[int, bool]:
     """Index of the column of addresses, and whether *cells* is a header; raises `RequestRefused` when unclear."""
     names = [cell.strip().lower() for cell in cells]
     column = shape.column
-    if column is not None and column.isdecimal() and column.lower() not in names:
+    if column is not None and column.isdecimal() and (shape.header is False or column not in names):
         index = int(column) - 1
         if index < 0 or (shape.header is not False and index >= len(cells)):
             raise RequestRefused("column: the table has fewer columns")
