@@ -133,9 +133,7 @@ class EventReceipt(BaseModel):
     duplicate: int = Field(description="Were stored before.")
     ignored: int = Field(description="Say nothing about an address: opened, clicked, unknown types, auto-replies.")
     invalid: list[InvalidEvent] = Field(description="Not stored.")
-    kind: MailKind | None = Field(
-        None, description="Only for a raw message: what it is; `other` is no feedback."
-    )
+    kind: MailKind | None = Field(None, description="Only for a raw message: what it is; `other` is no feedback.")
     results: list[OutcomeModel] | None = Field(
         None, description="Only for a raw message: what it means for each recipient, as `POST /classify` says it."
     )
