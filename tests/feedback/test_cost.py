@@ -157,6 +157,9 @@ MESSAGES: dict[str, Callable[[int], str]] = {
     "recipients": lambda n: (
         _DAEMON + _REPORT.format("words " * (n // 12), "".join(_RECIPIENTS.format(i) for i in range(n // 160)))
     ),
+    "many recipients": lambda n: (
+        _DAEMON + _REPORT.format("<<< 250 ok\n" * (n // 3), "".join(_RECIPIENTS.format(i) for i in range(n // 20)))
+    ),
     "mentions": lambda n: _DAEMON + _REPORT.format("<a1@b.co>: x\n" * (n // 20), _RECIPIENTS.format(1) * (n // 120)),
     "named": lambda n: _DAEMON + "\nfailed:\n\n" + "".join(f"a{i}@b.co\n" for i in range(n // 12)),
     "returns": lambda n: _DAEMON + "\n" + "\r" * n,

@@ -15,6 +15,8 @@ _ORIGINAL = ("original-recipient", "x-original-recipient")
 _FINAL = ("final-recipient", "x-actual-recipient")
 _RECIPIENT = frozenset({*_ORIGINAL, *_FINAL})
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s*(?:\((.*)\))?")
+_MAX_HUMAN = 16_384
+"""Characters of the human-readable part that are read beside a report, once for each recipient."""
 _SILENT = frozenset({"relayed", "expanded"})
 
 
@@ -52,6 +54,8 @@ def _action(group: dict[str, str]) -> str:
 
 
 def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
+    human = human[:_MAX_HUMAN]
+    dialogue = Dialogue(human)
     failures: list[Failure] = []
     seen: set[tuple[str, str]] = set()
     for group in _groups(blocks):
@@ -61,13 +65,13 @@ def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
         if action in _SILENT:
             continue
         if not final and not original:
-            failures.append(_failure("", "", action, group, human))
+            failures.append(_failure("", "", action, group, human, dialogue))
             continue
         key = (original.lower(), final.lower())
         if key in seen:
             continue
         seen.add(key)
-        failures.append(_failure(original or final, final, action, group, human))
+        failures.append(_failure(original or final, final, action, group, human, dialogue))
     return failures
 
 
@@ -98,7 +102,9 @@ def _groups(blocks: Iterable[Fields]) -> list[dict[str, str]]:
     return [group.fields for group in groups if group.has_recipient()]
 
 
-def _failure(recipient: str, final: str, action: str, fields: dict[str, str], human: str) -> Failure:
+def _failure(
+    recipient: str, final: str, action: str, fields: dict[str, str], human: str, dialogue: Dialogue
+) -> Failure:
     status = _STATUS.search(fields.get("status", ""))
     comment = (status.group(2) or "") if status else ""
     diagnostic = fields.get("diagnostic-code", "")
@@ -108,7 +114,7 @@ def _failure(recipient: str, final: str, action: str, fields: dict[str, str], hu
     words = words.strip()
     host = fields.get("remote-mta", "").rpartition(";")[2].strip().lower()
     beside = human_words(human, final or recipient)
-    spoken = Dialogue(human).answer_to(final or recipient, words)
+    spoken = dialogue.answer_to(final or recipient, words)
     session = transcript_words(human) if not words and spoken is None else ""
     texts = [text for text in (words, session, beside, spoken.text if spoken else "", comment) if text.strip(" .-")]
     return Failure(

@@ -101,7 +101,7 @@ def human_words(text: str, recipient: str) -> str:
 
     Looks at the first `_MAX_MENTIONS` of the address only, each at the beginning of a line.
     """
-    if not recipient:
+    if not recipient or recipient.lower() not in text.lower():
         return ""
     mention = re.compile(re.escape(recipient), re.IGNORECASE)
     reason = ""
