@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
@@ -73,7 +74,12 @@ PATTERNS = {
 }
 
 
-ANCHORED = {"validator.bulk.documents._WORD", "validator.bulk.documents._NO_TEXT", "validator.bulk.encode._HARMLESS"}
+ANCHORED = {
+    "validator.blacklist.importing.rows._FOR_NOW",
+    "validator.bulk.documents._WORD",
+    "validator.bulk.documents._NO_TEXT",
+    "validator.bulk.encode._HARMLESS",
+}
 """Never searched for: matched once, or where the last match ended."""
 
 
@@ -101,7 +107,9 @@ def test_there_are_patterns_to_look_at() -> None:
 def test_a_pattern_costs_in_proportion_to_its_text(name: str) -> None:
     pattern = PATTERNS[name]
     slow: list[str] = []
-    uses = [pattern.match, pattern.fullmatch] + ([] if name in ANCHORED else [lambda t: list(pattern.finditer(t))])
+    uses = [pattern.match, pattern.fullmatch] + (
+        [] if name in ANCHORED else [lambda t: deque(pattern.finditer(t), maxlen=0)]
+    )
     for title, text in TEXTS.items():
         made = {n: text(n) for n in (SHORT, SHORT * GROWTH)}
         given = {n: t.encode() if isinstance(pattern.pattern, bytes) else t for n, t in made.items()}
