@@ -105,6 +105,17 @@ async def test_one_bad_event_never_spoils_the_rest(feedback: Feedback) -> None:
     assert [row["kind"] for row in evidence] == ["ignored", "bounce"]
 
 
+async def test_the_latest_events_of_an_address_are_those_that_happened_last(feedback: Feedback) -> None:
+    opened = replace(bounce(59), kind=EventKind.IGNORED)
+    await feedback.record([bounce(40), bounce(50, FULL), bounce(30), opened, bounce(55, address="olga@far.example")])
+    latest = await feedback.latest_events("ANNA@Far.Example", limit=2)
+    assert [(row["kind"], row["text"], row["occurred_at"]) for row in latest] == [
+        ("bounce", FULL, NOW - timedelta(days=10)),
+        ("bounce", GONE, NOW - timedelta(days=20)),
+    ]
+    assert await feedback.latest_events("nobody@far.example") == []
+
+
 async def test_soft_failures_are_counted_before_they_block(feedback: Feedback, database: Database) -> None:
     await feedback.record([bounce(57, FULL), bounce(58, FULL)])
     assert await listed(database) == {}

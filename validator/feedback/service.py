@@ -232,6 +232,15 @@ class Feedback:
             )
         return [dict(row._mapping) for row in rows]
 
+    async def latest_events(self, address: str, *, limit: int = 10) -> list[dict[str, Any]]:
+        """The evidence beside an entry: what was last reported about an address, in whatever spelling, newest first.
+
+        Leaves out what says nothing about it (opened, clicked). The rows are those of `events`.
+        """
+        async with self.database.reading() as conn:
+            rows = await store.latest_events(conn, key_of(address), limit)
+        return [dict(row._mapping) for row in rows]
+
     async def soft_bounces(self, address: str) -> dict[str, object] | None:
         """Counters of an address that is failing and not blocked yet, for `explain`; None when there are none."""
         async with self.database.reading() as conn:

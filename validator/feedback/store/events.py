@@ -149,6 +149,13 @@ async def evidence(
     return list((await conn.execute(query)).all())
 
 
+async def latest_events(conn: AsyncConnection, key: str, limit: int) -> list[Row[Any]]:
+    """The last events of one address that say something about it, by the time they happened, newest first."""
+    happened = func.coalesce(EVENTS.c.occurred_at, EVENTS.c.received_at)
+    query = select(EVENTS).where(EVENTS.c.key == key, EVENTS.c.kind != EventKind.IGNORED)
+    return list((await conn.execute(query.order_by(happened.desc(), EVENTS.c.id.desc()).limit(limit))).all())
+
+
 async def judged_anew(conn: AsyncConnection, key: str, event: Event) -> None:
     """Replace how a stored event was judged."""
     found = event.classification
