@@ -75,7 +75,7 @@ PATTERNS = {
 
 
 ANCHORED = {
-    "validator.blacklist.importing.rows._FOR_NOW",
+    "validator.blacklist.importing.record._FOR_NOW",
     "validator.bulk.documents._WORD",
     "validator.bulk.documents._NO_TEXT",
     "validator.bulk.encode._HARMLESS",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from validator.blacklist.importing.lines import Lines
-from validator.blacklist.importing.rows import NOT_THE_RECIPIENT, WARNINGS, Classify, Defaults, Fault, Format, Row, Rows
+from validator.blacklist.importing.row import NOT_THE_RECIPIENT, WARNINGS, Classify, Defaults, Fault, Format, Row
+from validator.blacklist.importing.rows import Rows
 
 __all__ = ["NOT_THE_RECIPIENT", "WARNINGS", "Classify", "Defaults", "Fault", "Format", "Reader", "Row"]
 
