@@ -155,6 +155,13 @@ async def test_a_misspelt_option_is_refused_by_name(running: Service) -> None:
     assert problem["errors"] == [{"pointer": "/sanitise", "detail": "there is no field sanitise"}]
 
 
+@pytest.mark.parametrize("flag", [{}, [], {"a": []}, "true", 1, 0, None])
+@pytest.mark.parametrize("name", ["sanitize", "explain"])
+async def test_a_flag_of_another_type_is_refused(running: Service, name: str, flag: object) -> None:
+    response = await running.post("/check", {"email": "anna@acme.test", name: flag})
+    assert response.status == 422
+
+
 async def test_an_address_as_a_field_name_is_not_repeated(running: Service) -> None:
     response = await running.post("/check", {"email": "a@b.com", "secret@planted.example": 1})
     assert response.status == 422

@@ -36,18 +36,12 @@ def parse_check(raw: bytes) -> tuple[str, CheckOptions, OnUnknown | None]:
     """A check request from its bytes; the common shape without a model, everything else through `CheckRequest`."""
     body = decode_json(raw)
     if type(body) is dict and body.keys() <= _FAST_FIELDS:
-        email = body.get("email")
-        options = _PLAIN_OPTIONS.get((body.get("sanitize", True), body.get("explain", False)))
-        if type(email) is str and options is not None and _are_flags(body):
-            return email, options, None
+        email, sanitize, explain = body.get("email"), body.get("sanitize", True), body.get("explain", False)
+        if type(email) is str and type(sanitize) is bool and type(explain) is bool:
+            return email, _PLAIN_OPTIONS[sanitize, explain], None
     request = validate_json(raw, CheckRequest)
     options = CheckOptions(sanitize=request.sanitize, explain=request.explain, lists=tuple(request.lists))
     return request.email, options, request.on_unknown
-
-
-def _are_flags(body: dict[str, Any]) -> bool:
-    """1 == True in a dictionary key; the contract says booleans."""
-    return type(body.get("sanitize", True)) is bool and type(body.get("explain", False)) is bool
 
 
 def unknown_problem() -> ProblemException:
