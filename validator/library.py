@@ -10,7 +10,7 @@ from typing import Self
 from validator.bulk.judging import judge_windows
 from validator.bulk.rows import RowOptions
 from validator.bulk.texts import rows_of_texts
-from validator.checker import CheckOptions, CheckPipeline
+from validator.checker import CheckOptions, WindowPipeline
 from validator.feedback.classify import Classification, Classifier
 from validator.reference import load_reference
 from validator.runtime import open_pipeline
@@ -25,7 +25,7 @@ class Checker:
     Safe for any number of tasks of one event loop.
     """
 
-    def __init__(self, pipeline: CheckPipeline) -> None:
+    def __init__(self, pipeline: WindowPipeline) -> None:
         """Over stages that are open already; `Checker.open` opens them."""
         self._pipeline = pipeline
 

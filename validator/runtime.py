@@ -18,7 +18,7 @@ from validator.blacklist.entry import Cause
 from validator.blacklist.guard import Guard, HostingSuffix
 from validator.blacklist.importing import Classify
 from validator.blacklist.service import Blacklist
-from validator.checker import CheckPipeline
+from validator.checker import WindowPipeline
 from validator.database import Database
 from validator.errors import StorageUnavailable
 from validator.feedback.classify import Classifier
@@ -51,7 +51,7 @@ class Runtime:
     """The store."""
     blacklist: Blacklist
     """Entries and their history."""
-    checker: CheckPipeline
+    checker: WindowPipeline
     """The check."""
     keys: KeyRing
     """Who may use the service."""
@@ -163,7 +163,7 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         resolver = open_resolver(settings, reference)
         await resolver.start()
         stack.push_async_callback(resolver.aclose)
-        checker = CheckPipeline(
+        checker = WindowPipeline(
             **_reference_parts(settings, reference),
             resolver=resolver,
             blacklist=blacklist,
@@ -221,7 +221,7 @@ def leaving_no_store(settings: Settings, folder: Path) -> Settings:
 
 
 @asynccontextmanager
-async def open_pipeline(settings: Settings | None = None) -> AsyncIterator[CheckPipeline]:
+async def open_pipeline(settings: Settings | None = None) -> AsyncIterator[WindowPipeline]:
     """The check alone, over the configured blacklist if there is one; creates no file."""
     with tempfile.TemporaryDirectory(prefix="validator-") as folder:
         async with open_runtime(leaving_no_store(settings or load_settings(), Path(folder))) as runtime:

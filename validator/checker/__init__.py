@@ -1,8 +1,9 @@
-"""The check itself: stages in order (`pipeline`), what is known of a domain (`facts`), the decision (`judge`, pure)."""
+"""The check: stages in order (`pipeline`, `window` for many), domains (`facts`), the decision (`judge`, pure)."""
 
 from validator.checker.facts import BlacklistReader, DomainFacts, MailResolver
 from validator.checker.judge import decide, first_failed
 from validator.checker.pipeline import CheckOptions, CheckPipeline
+from validator.checker.window import WindowPipeline
 
 __all__ = [
     "BlacklistReader",
@@ -10,6 +11,7 @@ __all__ = [
     "CheckPipeline",
     "DomainFacts",
     "MailResolver",
+    "WindowPipeline",
     "decide",
     "first_failed",
 ]
