@@ -17,8 +17,9 @@ import validator.bulk
 import validator.feedback
 from validator.feedback.classify import Classifier
 from validator.feedback.mail.failure import address_in_field
+from validator.feedback.mail.mentions import Mentions
 from validator.feedback.mail.mime import field_blocks, plain_text, read_mail
-from validator.feedback.mail.transcript import Dialogue, human_words
+from validator.feedback.mail.transcript import Dialogue
 from validator.feedback.message import judge_message
 
 SHORT = 4_096
@@ -54,6 +55,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "parentheses": lambda n: "a@b.co (" + ")" * n + "x",
     "mixed": lambda n: "".join(" \t->a<@1\n."[i * 7 % 10] for i in range(n)),
     "announced": lambda n: "user: " + "deliver " * (n // 8) + " " * (n // 2) + "a@",
+    "expanded": lambda n: "a@b.co (expanded from " * (n // 22),
     "answers": lambda n: ">>> RCPT TO:<a@b.co>\n<<< 550 no\n" * (n // 34),
 }
 
@@ -122,7 +124,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "field_blocks": field_blocks,
     "folded field": lambda text: field_blocks("A: b\n" + "".join(f" {part}\n" for part in text.split(" "))),
     "address_in_field": address_in_field,
-    "human_words": lambda text: human_words(text, "a@b.co"),
+    "words_about": lambda text: Mentions(text).words_about("a@b.co"),
+    "sent_on_from": lambda text: Mentions(text).sent_on_from("a@b.co"),
     "dialogue": lambda text: Dialogue(text).answer_to("a@b.co", "550 no"),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from tests.corpora_dir import corpora, tsv
 from validator.feedback.classify import Classifier
 from validator.feedback.mail.failure import MailKind, address_in_field
-from validator.feedback.message import events_of_message, judge_message
+from validator.feedback.message import Judged, events_of_message, judge_message
 
 DSN = """From: MAILER-DAEMON@mx.example.net (Mail Delivery System)
 To: list@sender.example
@@ -62,9 +62,66 @@ def test_a_delivery_report_blames_its_recipient_and_nobody_else(classifier: Clas
 
 
 def test_a_forwarded_message_blames_the_address_that_was_written_to(classifier: Classifier) -> None:
-    judged = judge_message(_dsn("new@far.example", original="old@near.example"), classifier)
-    assert [outcome.recipient for outcome in judged.outcomes] == ["old@near.example"]
-    assert judged.outcomes[0].final_recipient == "new@far.example"
+    raw = _dsn("new@far.example", original="old@near.example")
+    judged = judge_message(raw, classifier)
+    assert _addresses(judged) == [("new@far.example", "old@near.example", "new@far.example")]
+    assert [(event.address, event.kind) for event in events_of_message(raw, judged)] == [("old@near.example", "bounce")]
+
+
+def test_a_report_whose_words_do_not_name_the_final_address_is_about_the_original_one(classifier: Classifier) -> None:
+    for words in (
+        "Your message could not be delivered.",
+        "Mail to old@near.example failed, sent on to new@far.example.",
+    ):
+        raw = _dsn("new@far.example", original="old@near.example").decode()
+        head, _, rest = raw.partition("<new@far.example>: host")
+        raw = head + words + "\n\n--b\n" + rest.partition("--b\n")[2]
+        judged = judge_message(raw.encode(), classifier)
+        assert _addresses(judged) == [("old@near.example", "old@near.example", "new@far.example")]
+
+
+EXIM = b"""From: Mail Delivery System <Mailer-Daemon@out.example>
+To: list@sender.example
+Subject: Mail delivery failed: returning message to sender
+Auto-Submitted: auto-replied
+
+This message was created automatically by mail delivery software.
+
+A message that you sent could not be delivered to one or more of its
+recipients. This is a permanent error. The following address(es) failed:
+
+  new@far.example
+    (ultimately generated from old@near.example)
+    host mx.far.example [192.0.2.4]
+    SMTP error from remote mail server after RCPT TO:<new@far.example>:
+    550 5.1.1 unknown user
+"""
+
+
+def test_words_beside_an_address_tell_where_it_was_sent_on_from(classifier: Classifier) -> None:
+    postfix = _dsn("new@far.example").replace(
+        b"<new@far.example>: host", b"<new@far.example> (expanded from <old@near.example>): host"
+    )
+    for raw in (EXIM, postfix):
+        judged = judge_message(raw, classifier)
+        assert _addresses(judged) == [("new@far.example", "old@near.example", "new@far.example")]
+        assert judged.outcomes[0].classification.reason == "mailbox_not_found"
+        assert [event.address for event in events_of_message(raw, judged)] == ["old@near.example"]
+
+
+def test_one_dead_member_does_not_make_a_list_dead(classifier: Classifier) -> None:
+    block = "\nOriginal-Recipient: rfc822; team@near.example\nFinal-Recipient: rfc822; {}\nAction: {}\nStatus: {}\n"
+    members = block.format("gone@far.example", "failed", "5.1.1") + block.format("ok@far.example", "delivered", "2.0.0")
+    raw = _dsn().decode().replace("\nFinal-Recipient: rfc822; ivan@far.example\nAction: failed\n", members).encode()
+    judged = judge_message(raw, classifier)
+    assert len(judged.outcomes) == 2
+    assert [(event.address, event.kind) for event in events_of_message(raw, judged)] == [
+        ("team@near.example", "delivery")
+    ]
+
+
+def _addresses(judged: Judged) -> list[tuple[str, str, str]]:
+    return [(outcome.recipient, outcome.written_to, outcome.final_recipient) for outcome in judged.outcomes]
 
 
 @pytest.mark.parametrize("action", ["relayed", "expanded"])

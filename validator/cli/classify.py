@@ -67,10 +67,7 @@ def _read(file: Path) -> bytes:
 def _message_rows(raw: bytes, classifier: Classifier) -> list[dict[str, Any]]:
     from validator.feedback.message import judge_message
 
-    return [
-        outcome.classification.document(outcome.recipient, outcome.final_recipient)
-        for outcome in judge_message(raw, classifier).outcomes
-    ]
+    return [outcome.document() for outcome in judge_message(raw, classifier).outcomes]
 
 
 def _reply_rows(raw: bytes, classifier: Classifier) -> list[dict[str, Any]]:
@@ -83,5 +80,5 @@ def _shown(row: dict[str, Any], output: OutputFormat) -> str:
         import orjson
 
         return orjson.dumps(row).decode()
-    recipient = "".join(char if char.isprintable() else "?" for char in row["recipient"] or "-")
+    recipient = "".join(char if char.isprintable() else "?" for char in row["original_recipient"] or "-")
     return f"{recipient}\t{row['reason']}\t{row['disposition']}\t{row['rule']}\t{row['explanation']}"

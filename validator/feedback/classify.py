@@ -5,12 +5,13 @@ Pure. `Classifier` is immutable and shared; one call costs some tens of microsec
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import Any
 
 from validator.feedback.reasons import Blame, Disposition, FailureReason, ReasonFacts, load_reasons
 from validator.feedback.reply import Reply, Stage, parse_reply
-from validator.feedback.rules import Rule, load_rules
+from validator.feedback.rules import Rule, WordingIndex, load_rules
 from validator.reference import Reference
 
 _ONCE_CONFIRMED = "Hard once our own DNS agrees."
@@ -40,10 +41,10 @@ class Classification:
     permanent: bool | None
     """5xx, 4xx, or nobody said."""
 
-    def document(self, recipient: str = "", final_recipient: str = "") -> dict[str, Any]:
-        """The wire form, about one recipient."""
+    def document(self) -> dict[str, Any]:
+        """The wire form, about nobody in particular."""
         return {
-            "recipient": recipient or None,
+            "recipient": None,
             "reason": self.reason,
             "disposition": self.disposition,
             "blame": self.blame,
@@ -52,7 +53,8 @@ class Classification:
             "explanation": self.explanation,
             "code": self.code,
             "enhanced_status": self.enhanced_status or None,
-            "final_recipient": final_recipient or None,
+            "original_recipient": None,
+            "final_recipient": None,
         }
 
 
@@ -63,6 +65,12 @@ class Classifier:
         self.version = reference.version
         self.reasons = load_reasons(reference)
         self.rules = load_rules(reference)
+        self._worded: dict[str, list[tuple[int, Rule]]] = {}
+        self._wordless: list[tuple[int, Rule]] = []
+        for place, rule in enumerate(self.rules):
+            known = self._worded.setdefault(rule.wording.name, []) if rule.wording else self._wordless
+            known.append((place, rule))
+        self._wordings = WordingIndex({rule.wording.name: rule.wording for rule in self.rules if rule.wording}.values())
 
     def classify_text(
         self,
@@ -78,18 +86,11 @@ class Classifier:
 
     def classify(self, reply: Reply) -> Classification:
         """Classify a reply that was read already."""
-        found: dict[str, str | None] = {}
-        for rule in self.rules:
-            if not rule.circumstances_hold(reply):
-                continue
-            wording = rule.wording
-            if wording is None:
-                return self._answer(reply, rule, "")
-            if wording.name not in found:
-                found[wording.name] = wording.find(reply.words)
-            phrase = found[wording.name]
-            if phrase is not None:
-                return self._answer(reply, rule, phrase)
+        found = self._wordings.phrases_in(reply.words)
+        worded = (item for name in found for item in self._worded[name])
+        for _, rule in heapq.merge(sorted(worded, key=_place), self._wordless, key=_place):
+            if rule.circumstances_hold(reply):
+                return self._answer(reply, rule, found[rule.wording.name] if rule.wording else "")
         if reply.code is not None and 200 <= reply.code < 300:
             return self.verdict(FailureReason.DELIVERED, rule="code.2xx", confidence=0.9, reply=reply)
         return self.verdict(FailureReason.UNKNOWN, rule="none", confidence=0.0, reply=reply)
@@ -121,6 +122,10 @@ class Classifier:
     def _answer(self, reply: Reply, rule: Rule, phrase: str) -> Classification:
         because = f"the words \u201c{phrase.removeprefix('=')}\u201d" if phrase else _circumstance(reply, rule)
         return self.verdict(rule.reason, rule=rule.id, confidence=rule.confidence, reply=reply, because=because)
+
+
+def _place(item: tuple[int, Rule]) -> int:
+    return item[0]
 
 
 def disposition_of(facts: ReasonFacts, *, permanent: bool | None) -> Disposition:

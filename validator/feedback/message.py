@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from validator.feedback.classify import Classification, Classifier
 from validator.feedback.event import EventKind, Reported, judge
@@ -18,7 +19,7 @@ from validator.feedback.mail.freetext import failure_of_addressee, failures_in_w
 from validator.feedback.mail.kind import is_auto_reply, looks_like_bounce, quotes_a_report
 from validator.feedback.mail.mime import Mail, digest, header_text, read_mail
 from validator.feedback.mail.notification import notification_in
-from validator.feedback.reasons import FailureReason
+from validator.feedback.reasons import Disposition, FailureReason
 from validator.feedback.reply import Stage, parse_reply, stage_in
 
 _QUOTED = re.compile(
@@ -33,21 +34,37 @@ class Outcome:
     """What a message says about one recipient, judged."""
 
     recipient: str
-    """The address that we wrote to; empty when the message names nobody."""
+    """The address that the message tells its reader about; empty when it names nobody."""
     classification: Classification
     """Why."""
     action: str
     """RFC 3464 action, or empty."""
     text: str
     """The words that were judged, white space folded."""
-    final_recipient: str
-    """Where a forwarder sent it, when that differs."""
+    original_recipient: str = ""
+    """The address that we wrote to, when a forwarder or an alias sent the message on from there."""
+    final_recipient: str = ""
+    """Where it was sent on to, when that is known."""
     feedback_type: str = ""
     """RFC 5965 feedback type of a complaint."""
     stage: Stage = Stage.UNKNOWN
     """The SMTP command that was answered."""
     host: str = ""
     """The server that answered."""
+
+    @property
+    def written_to(self) -> str:
+        """The address that we wrote to: what the failure counts against."""
+        return self.original_recipient or self.recipient
+
+    def document(self) -> dict[str, Any]:
+        """The wire form."""
+        addresses = {
+            "recipient": self.recipient or None,
+            "original_recipient": self.written_to or None,
+            "final_recipient": self.final_recipient or None,
+        }
+        return self.classification.document() | addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +100,14 @@ def judge_message(raw: bytes, classifier: Classifier) -> Judged:
         return Judged(kind, found, notified[0].message_id, mail.header("Date"))
     failures = find_failures(mail)
     if failures:
-        outcomes = tuple(judge_failure(failure, classifier) for failure in failures)
+        known: dict[Failure, Outcome] = {}
+        outcomes = tuple(judge_failure(failure, classifier, known) for failure in failures)
         return Judged(MailKind.BOUNCE, outcomes, _message_id(mail), mail.header("Date"))
     if is_auto_reply(mail):
         because = classifier.verdict(
             FailureReason.AUTO_REPLY, rule="mail.auto_reply", confidence=0.9, because="its headers and subject"
         )
-        return Judged(MailKind.AUTO_REPLY, (Outcome("", because, "", "", ""),), "")
+        return Judged(MailKind.AUTO_REPLY, (Outcome("", because, "", ""),), "")
     return Judged(MailKind.OTHER, (), "")
 
 
@@ -123,7 +141,20 @@ def find_failures(mail: Mail) -> list[Failure]:
     return failures or failure_of_addressee(mail)
 
 
-def judge_failure(failure: Failure, classifier: Classifier) -> Outcome:
+def judge_failure(failure: Failure, classifier: Classifier, known: dict[Failure, Outcome]) -> Outcome:
+    """Judge a failure; one that differs from an earlier one in its addresses only is judged as that was, by *known*."""
+    said = replace(failure, recipient="", original_recipient="", final_recipient="")
+    if said not in known:
+        known[said] = _judge(said, classifier)
+    return replace(
+        known[said],
+        recipient=failure.recipient,
+        original_recipient=failure.original_recipient,
+        final_recipient=failure.final_recipient,
+    )
+
+
+def _judge(failure: Failure, classifier: Classifier) -> Outcome:
     """Judge the most telling of the texts: the first that a wording decides, else the one judged most surely."""
     best: Classification | None = None
     said = failure.texts[0] if failure.texts else ""
@@ -150,11 +181,10 @@ def judge_failure(failure: Failure, classifier: Classifier) -> Outcome:
     if not best.code and failure.code:
         best = replace(best, code=failure.code)
     return Outcome(
-        recipient=failure.recipient,
+        recipient="",
         classification=best,
         action=failure.action,
         text=" ".join(said.split()),
-        final_recipient=failure.final_recipient,
         stage=stage,
         host=failure.host,
     )
@@ -172,7 +202,7 @@ def _with_quoted_first(texts: tuple[str, ...]) -> list[str]:
 
 def _notified(item: Reported, classifier: Classifier) -> Outcome:
     event = judge(item, classifier, received_at=datetime.min.replace(tzinfo=UTC))
-    return Outcome(item.address, event.classification, "", item.text, "")
+    return Outcome(item.address, event.classification, "", item.text)
 
 
 def _complained(complaint: Complaint, classifier: Classifier) -> Outcome:
@@ -182,7 +212,7 @@ def _complained(complaint: Complaint, classifier: Classifier) -> Outcome:
         confidence=0.95,
         because=f"a feedback report of type {complaint.feedback_type}",
     )
-    return Outcome(complaint.recipient, judged, "", "", "", complaint.feedback_type)
+    return Outcome(complaint.recipient, judged, "", "", feedback_type=complaint.feedback_type)
 
 
 def _message_id(mail: Mail) -> str:
@@ -197,10 +227,23 @@ _KIND_OF_REASON = {
 }
 
 
-def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
-    """The events that a judged message reports, one per recipient; an auto-reply or report that blames nobody has none.
+_GRAVEST_LAST = (
+    Disposition.NONE,
+    Disposition.SENDER,
+    Disposition.TRANSIENT,
+    Disposition.UNKNOWN,
+    Disposition.SOFT,
+    Disposition.HARD,
+    Disposition.COMPLAINT,
+)
 
-    The same message has the same identifiers, whatever its line endings.
+
+def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
+    """The events that a judged message reports: one per address that we wrote to, about that address.
+
+    Where an alias sent it on to several, what befell it is the mildest of what befell them: one dead member does not
+    make a list dead. An auto-reply or a report that blames nobody has none. The same message has the same
+    identifiers, whatever its line endings.
     """
     digest = hashlib.sha256(b"\n".join(raw.splitlines())).hexdigest()[:32]
     written = None
@@ -209,9 +252,9 @@ def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
     if written is not None and written.tzinfo is None:
         written = written.replace(tzinfo=UTC)
     events = []
-    for outcome in judged.outcomes:
+    for outcome in _mildest(judged.outcomes):
         reason = outcome.classification.reason
-        if not outcome.recipient or (judged.kind is not MailKind.BOUNCE and reason not in _KIND_OF_REASON):
+        if judged.kind is not MailKind.BOUNCE and reason not in _KIND_OF_REASON:
             continue
         kind = _KIND_OF_REASON.get(reason, EventKind.BOUNCE)
         if judged.kind is MailKind.COMPLAINT and kind is EventKind.DELIVERY:
@@ -221,7 +264,7 @@ def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
         events.append(
             Reported(
                 kind=kind,
-                address=outcome.recipient,
+                address=outcome.written_to,
                 provider="message",
                 event_id=digest,
                 occurred_at=written,
@@ -236,3 +279,18 @@ def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
             )
         )
     return events
+
+
+def _mildest(outcomes: tuple[Outcome, ...]) -> list[Outcome]:
+    """One outcome per address that we wrote to, in their order."""
+    found: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        name = outcome.written_to.lower()
+        held = found.get(name)
+        if name and (held is None or _gravity(outcome) < _gravity(held)):
+            found[name] = outcome
+    return list(found.values())
+
+
+def _gravity(outcome: Outcome) -> int:
+    return _GRAVEST_LAST.index(outcome.classification.disposition)

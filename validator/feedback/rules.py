@@ -5,7 +5,8 @@ Pure: `data/reply_rules.tsv` and `data/reply_wordings.tsv` in, rules or faults o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from validator.errors import DatasetError
@@ -62,23 +63,48 @@ def parse_phrase(text: str) -> Phrase:
 class Wording:
     """A named set of phrases."""
 
-    __slots__ = ("_plain", "_rest", "name", "phrases")
+    __slots__ = ("name", "phrases")
 
     def __init__(self, name: str, phrases: Sequence[Phrase]) -> None:
+        """Phrases without gaps are asked first."""
         self.name = name
-        self.phrases = tuple(phrases)
-        self._plain = tuple(phrase for phrase in phrases if not phrase.whole and len(phrase.pieces) == 1)
-        self._rest = tuple(phrase for phrase in phrases if phrase.whole or len(phrase.pieces) > 1)
+        self.phrases = tuple(sorted(phrases, key=lambda phrase: phrase.whole or len(phrase.pieces) > 1))
 
-    def find(self, words: str) -> str | None:
-        """The first phrase of the set that stands in *words*, as written; None when there is none."""
-        for phrase in self._plain:
-            if phrase.pieces[0] in words and phrase.found_in(words):
-                return phrase.text
-        for phrase in self._rest:
-            if phrase.found_in(words):
-                return phrase.text
-        return None
+
+_WORD = re.compile(r"[^\W_]++")
+_HEAD = 6
+"""Characters of a phrase, from the start of a word, that say whether it is worth looking for."""
+
+
+class WordingIndex:
+    """The phrases of many wordings, found by how they begin: a reply is compared with a few of them, not with all."""
+
+    def __init__(self, wordings: Iterable[Wording]) -> None:
+        self._by_head: dict[str, list[tuple[str, int, Phrase]]] = {}
+        self._anywhere: list[tuple[str, int, Phrase]] = []
+        for wording in wordings:
+            for place, phrase in enumerate(wording.phrases):
+                first = phrase.pieces[0]
+                item = (wording.name, place, phrase)
+                if first[0].isalnum():
+                    self._by_head.setdefault(first[:_HEAD], []).append(item)
+                else:
+                    self._anywhere.append(item)
+        self._lengths = sorted({len(head) for head in self._by_head})
+
+    def phrases_in(self, words: str) -> dict[str, str]:
+        """The first phrase of each wording that stands in *words*, as written; wordings without one are missing."""
+        heads = {
+            words[start : start + length]
+            for start in (word.start() for word in _WORD.finditer(words))
+            for length in self._lengths
+        }
+        candidates = [item for head in heads & self._by_head.keys() for item in self._by_head[head]]
+        found: dict[str, tuple[int, str]] = {}
+        for name, place, phrase in (*candidates, *self._anywhere):
+            if (name not in found or place < found[name][0]) and phrase.found_in(words):
+                found[name] = (place, phrase.text)
+        return {name: text for name, (_, text) in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +135,8 @@ class Rule:
         if self.stages and reply.stage not in self.stages:
             return False
         if self.codes and not (reply.code and str(reply.code).startswith(self.codes)):
+            return False
+        if self.statuses and not reply.status:
             return False
         if self.statuses and not any(
             reply.status.startswith(status) if status.endswith(".") else reply.status == status

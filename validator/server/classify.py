@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, Valid
 from validator.feedback.classify import Classifier
 from validator.feedback.mail.failure import MailKind
 from validator.feedback.message import Judged, judge_message
-from validator.feedback.reply import Stage
+from validator.feedback.reply import MAX_TEXT, Stage
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import decode_json, json_response, read_body
 from validator.server.event_schemas import OutcomeModel, ReplyCode
@@ -20,7 +20,11 @@ from validator.server.routes import Answer, Route, Scope
 
 MAX_CLASSIFY_BODY_BYTES = 8 * 1024 * 1024
 MAX_REPLIES = 1_000
-_IN_THREAD_BYTES = 8 * 1024
+_IN_THREAD_BYTES = 2 * 1024
+"""Longer messages are read in a thread: a text made to be dear costs some milliseconds per KiB."""
+_AT_A_TIME_CHARS = 16 * 1024
+"""Characters of replies that are judged before others get a turn; a reply counts as `_REPLY_CHARS` at least."""
+_REPLY_CHARS = 320
 
 
 class ReplyModel(BaseModel):
@@ -64,10 +68,7 @@ def message_document(raw: bytes, classifier: Classifier) -> dict[str, Any]:
 
 def judged_document(judged: Judged) -> dict[str, Any]:
     """What a raw message is, and what it means for each recipient."""
-    results = [
-        outcome.classification.document(outcome.recipient, outcome.final_recipient) for outcome in judged.outcomes
-    ]
-    return {"kind": judged.kind, "results": results}
+    return {"kind": judged.kind, "results": [outcome.document() for outcome in judged.outcomes]}
 
 
 def is_message(content_type: str, body: bytes) -> bool:
@@ -88,9 +89,12 @@ async def post_classify(request: web.Request) -> web.StreamResponse:
         return json_response(message_document(body, classifier))
     replies = parse_replies(body)
     results = []
-    for number, reply in enumerate(replies if isinstance(replies, list) else [replies]):
-        if number % 50 == 49:
+    judged = 0
+    for reply in replies if isinstance(replies, list) else [replies]:
+        if judged >= _AT_A_TIME_CHARS:
+            judged = 0
             await asyncio.sleep(0)
+        judged += max(_REPLY_CHARS, min(len(reply.text), MAX_TEXT))
         results.append(classify_reply(reply, classifier))
     if isinstance(replies, list):
         return json_response({"results": results})

@@ -87,7 +87,7 @@ class EventModel(BaseModel):
 class OutcomeModel(BaseModel):
     """What a failure means for one recipient."""
 
-    recipient: str | None = Field(description="Whom we wrote to, where the message says so.")
+    recipient: str | None = Field(description="Whom the message tells its reader about; null when it names nobody.")
     reason: FailureReason = Field(description="Why it failed.")
     disposition: Disposition = Field(description="What that says about the address.")
     blame: Blame = Field(description="Whose fault it is.")
@@ -96,7 +96,14 @@ class OutcomeModel(BaseModel):
     explanation: str = Field(description="In words.")
     code: int | None = Field(description="Reply code.")
     enhanced_status: str | None = Field(description="Enhanced status code.")
-    final_recipient: str | None = Field(None, description="Where it was forwarded to, when that differs.")
+    original_recipient: str | None = Field(
+        None,
+        description="Whom we wrote to: the address that the failure counts against. Differs from `recipient` when a "
+        "forwarder or an alias sent the message on and the message speaks of where it went.",
+    )
+    final_recipient: str | None = Field(
+        None, description="Where it was sent on to; null when it was not, or nobody says."
+    )
 
 
 class EventList(BaseModel):

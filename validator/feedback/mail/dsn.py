@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from validator.feedback.mail.failure import Failure, address_in_field
+from validator.feedback.mail.failure import Failure, address_in_field, same_address
+from validator.feedback.mail.mentions import Mentions
 from validator.feedback.mail.mime import Fields, Mail, field_blocks
-from validator.feedback.mail.transcript import Dialogue, human_words, transcript_words
+from validator.feedback.mail.transcript import Dialogue, transcript_words
 from validator.feedback.reply import Stage
 
 _ORIGINAL = ("original-recipient", "x-original-recipient")
@@ -55,7 +56,7 @@ def _action(group: dict[str, str]) -> str:
 
 def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
     human = human[:_MAX_HUMAN]
-    dialogue = Dialogue(human)
+    mentions, dialogue = Mentions(human), Dialogue(human)
     failures: list[Failure] = []
     seen: set[tuple[str, str]] = set()
     for group in _groups(blocks):
@@ -65,13 +66,13 @@ def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
         if action in _SILENT:
             continue
         if not final and not original:
-            failures.append(_failure("", "", action, group, human, dialogue))
+            failures.append(_failure("", "", action, group, mentions, dialogue))
             continue
         key = (original.lower(), final.lower())
         if key in seen:
             continue
         seen.add(key)
-        failures.append(_failure(original or final, final, action, group, human, dialogue))
+        failures.append(_failure(original, final, action, group, mentions, dialogue))
     return failures
 
 
@@ -103,8 +104,12 @@ def _groups(blocks: Iterable[Fields]) -> list[dict[str, str]]:
 
 
 def _failure(
-    recipient: str, final: str, action: str, fields: dict[str, str], human: str, dialogue: Dialogue
+    original: str, final: str, action: str, fields: dict[str, str], mentions: Mentions, dialogue: Dialogue
 ) -> Failure:
+    named = final or original
+    original = original or mentions.sent_on_from(final)
+    if final and original and not same_address(final, original):
+        named = mentions.first_of(final, original) or original
     status = _STATUS.search(fields.get("status", ""))
     comment = (status.group(2) or "") if status else ""
     diagnostic = fields.get("diagnostic-code", "")
@@ -113,14 +118,15 @@ def _failure(
         words = diagnostic
     words = words.strip()
     host = fields.get("remote-mta", "").rpartition(";")[2].strip().lower()
-    beside = human_words(human, final or recipient)
-    spoken = dialogue.answer_to(final or recipient, words)
-    session = transcript_words(human) if not words and spoken is None else ""
+    beside = mentions.words_about(final or original)
+    spoken = dialogue.answer_to(final or original, words)
+    session = transcript_words(mentions.text) if not words and spoken is None else ""
     texts = [text for text in (words, session, beside, spoken.text if spoken else "", comment) if text.strip(" .-")]
     return Failure(
-        recipient=recipient,
+        recipient=named,
         texts=tuple(dict.fromkeys(texts)),
-        final_recipient=final if final.lower() != recipient.lower() else "",
+        original_recipient=original if not same_address(original, named) else "",
+        final_recipient=final if original and not same_address(final, original) else "",
         status=status.group(1) if status else "",
         stage=spoken.stage if spoken else Stage.UNKNOWN,
         host=host,

@@ -29,11 +29,13 @@ class Failure:
     """What one message says about one recipient."""
 
     recipient: str
-    """The address that was written to: the original recipient where the report names one."""
+    """The address that the message tells its reader about."""
     texts: tuple[str, ...]
     """The words about it, most telling first."""
+    original_recipient: str = ""
+    """The address that was written to, when a forwarder or an alias sent the message on from there."""
     final_recipient: str = ""
-    """Where it was forwarded to, when that differs."""
+    """Where it was sent on to, when that is known."""
     code: int | None = None
     """Reply code, when stated apart from the text."""
     status: str = ""
@@ -44,6 +46,11 @@ class Failure:
     """The server that answered."""
     action: str = ""
     """RFC 3464 action: failed, delayed, delivered, relayed, expanded; empty in free text."""
+
+    @property
+    def written_to(self) -> str:
+        """The address that was written to: what a failure counts against."""
+        return self.original_recipient or self.recipient
 
 
 ADDRESS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from validator.feedback.mail.failure import ADDRESS, Failure, address_in_field
+from validator.feedback.mail.failure import ADDRESS, Failure, address_in_field, same_address
+from validator.feedback.mail.mentions import Mentions
 from validator.feedback.mail.mime import Mail, header_text, lines_of
 from validator.feedback.mail.transcript import Answer, Dialogue
 from validator.feedback.reply import Stage, stage_of_command
@@ -113,6 +114,17 @@ def spoken_part(text: str) -> str:
     return "\n".join(lines)
 
 
+class _Spoken:
+    """The words of a bounce, read once for all the recipients that they name."""
+
+    def __init__(self, text: str, anchors: list[_Anchor], lines: list[str]) -> None:
+        self.dialogue = Dialogue(text)
+        self.mentions = Mentions(text)
+        self.stage = _stage_below(text)
+        self.whole = _folded(lines)
+        self.before = _folded(lines[: anchors[0].line]) if anchors else self.whole
+
+
 def failures_in_words(mail: Mail) -> list[Failure]:
     """One `Failure` per recipient that the words announce, or `X-Failed-Recipients`; empty when nobody is named."""
     text = spoken_part(mail.text)
@@ -121,14 +133,14 @@ def failures_in_words(mail: Mail) -> list[Failure]:
     if len({anchor.recipient.lower() for anchor in anchors}) > 1:
         sender = address_in_field(mail.header("To")).lower()
         anchors = [a for a in anchors if a.recipient.lower() != sender and not _ROBOT.match(a.recipient)] or anchors
-    dialogue = Dialogue(text)
+    spoken = _Spoken(text, anchors, lines)
     named: dict[str, _Named] = {}
     for index, anchor in enumerate(anchors):
         key = anchor.recipient.lower()
         stop = anchors[index + 1].line if index + 1 < len(anchors) else len(lines)
         entry = named.setdefault(key, _Named(anchor.recipient, []))
         before = anchors[index - 1].line if index else -1
-        if answer := dialogue.answer_to(key, "", between=(before, anchor.line)):
+        if answer := spoken.dialogue.answer_to(key, "", between=(before, anchor.line)):
             entry.answer = entry.answer or answer
         entry.lines += [anchor.rest, *lines[anchor.line + 1 : stop]]
     declared = [found for found in map(address_in_field, mail.header("X-Failed-Recipients").split(",")) if found]
@@ -136,35 +148,36 @@ def failures_in_words(mail: Mail) -> list[Failure]:
     if len(declared) > len(recipients):
         recipients = declared
     return [
-        _failure(recipient, named.get(recipient.lower()), dialogue, lines, anchors, alone=len(recipients) == 1)
+        _failure(recipient, named.get(recipient.lower()), spoken, alone=len(recipients) == 1)
         for recipient in recipients
     ]
 
 
 def failure_of_addressee(mail: Mail) -> list[Failure]:
     """The recipient of the returned message, when the bounce names nobody and that message went to exactly one."""
-    lines = spoken_part(mail.text).split("\n")
+    text = spoken_part(mail.text)
     found = _only_addressee(mail, address_in_field(mail.header("To")).lower())
-    return [_failure(found, None, Dialogue("\n".join(lines)), lines, [], alone=True)] if found else []
+    return [_failure(found, None, _Spoken(text, [], text.split("\n")), alone=True)] if found else []
 
 
-def _failure(
-    recipient: str, named: _Named | None, dialogue: Dialogue, lines: list[str], anchors: list[_Anchor], *, alone: bool
-) -> Failure:
+def _failure(recipient: str, named: _Named | None, spoken: _Spoken, *, alone: bool) -> Failure:
     answer = named.answer if named else None
     if answer is None and alone:
-        answer = dialogue.answer_to(recipient, "")
-    words = _folded(named.lines) if named else ""
-    texts = [answer.text if answer else "", words]
+        answer = spoken.dialogue.answer_to(recipient, "")
+    texts = [answer.text if answer else "", _folded(named.lines) if named else ""]
     if alone:
-        texts.append(_folded(lines))
+        texts.append(spoken.whole)
     elif not any(texts):
-        texts.append(_folded(lines[: anchors[0].line] if anchors else lines))
+        texts.append(spoken.before)
     stage = answer.stage if answer else Stage.UNKNOWN
+    original = spoken.mentions.sent_on_from(recipient)
+    sent_on = bool(original) and not same_address(original, recipient)
     return Failure(
         recipient=recipient,
         texts=tuple(dict.fromkeys(text for text in texts if text)),
-        stage=stage if stage is not Stage.UNKNOWN else _stage_below("\n".join(lines)),
+        original_recipient=original if sent_on else "",
+        final_recipient=recipient if sent_on else "",
+        stage=stage if stage is not Stage.UNKNOWN else spoken.stage,
     )
 
 

@@ -1,10 +1,11 @@
-"""Human-readable parts of a bounce: the words beside an address, and the SMTP dialogue. Pure."""
+"""What a bounce shows of the session: the SMTP dialogue, and what Sendmail calls its transcript. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from validator.feedback.mail.failure import ADDRESS
 from validator.feedback.mail.mime import lines_of
 from validator.feedback.reply import Stage, stage_of_command
 
@@ -12,9 +13,9 @@ _COMMAND = re.compile(r"^[> \t]*(?:>>>|sent\s++<<<|---> ?|C:)[ \t]*+([A-Za-z.]{1
 _ANSWER = re.compile(r"^[> \t]*+(?:<<<|received\s++>>>|<--- ?|S:)[ \t]*+(.*)$", re.IGNORECASE)
 _ABOUT = re.compile(r"<([^<>\s@]++@[^<>\s]++)>")
 _REPLY_CODE = re.compile(r"^[245]\d\d[ -]")
+_ADDRESS = re.compile(rf"(?<![\w.+-]){ADDRESS}")
 _MAX_ANSWERS = 100
 _MAX_ANSWER_CHARS = 4_000
-_MAX_MENTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,6 @@ class Answer:
     """The address in the command, lower case, or empty."""
     text: str
     """The lines of the answer, joined."""
-    lower: str
-    """The same in lower case."""
     line: int
     """Number of its last line."""
 
@@ -38,13 +37,19 @@ class Dialogue:
 
     def __init__(self, text: str) -> None:
         self.answers = _answers(text) if "<<<" in text or ">>>" in text else []
+        self._about: dict[str, Answer] = {}
+        for answer in self.answers:
+            names = [answer.about] if answer.about else []
+            if answer.stage is not Stage.RCPT:
+                names += [found.lower() for found in _ADDRESS.findall(answer.text)]
+            for name in names:
+                self._about.setdefault(name, answer)
 
     def answer_to(self, recipient: str, words: str, *, between: tuple[int, int] | None = None) -> Answer | None:
         """The refusal about *recipient*, or that repeats *words*, or (within the lines *between*) about nobody."""
-        wanted = recipient.lower()
-        for answer in self.answers:
-            if wanted and (answer.about == wanted or (answer.stage is not Stage.RCPT and wanted in answer.lower)):
-                return answer
+        found = self._about.get(recipient.lower())
+        if found is not None:
+            return found
         for answer in self.answers:
             if words and answer.text[:40] in words:
                 return answer
@@ -66,7 +71,7 @@ def _answers(text: str) -> list[Answer]:
         if joined and joined[0] in "45":
             about = _ABOUT.search(command)
             named = about.group(1).lower() if about else ""
-            answers.append(Answer(stage_of_command(command), named, joined, joined.lower(), last))
+            answers.append(Answer(stage_of_command(command), named, joined, last))
         lines.clear()
 
     for number, line in enumerate(lines_of(text)):
@@ -85,38 +90,6 @@ def _answers(text: str) -> list[Answer]:
             close()
     close()
     return answers
-
-
-_BEFORE = re.compile(r"[ \t>]*+(?:[45]\d\d )?<?", re.IGNORECASE)
-_WORDS_AFTER = re.compile(
-    r">?(?:\s{0,99}+\((?:expanded|generated)[^)]*+\))?(?::|\.\.\.)[ \t]*+"
-    r"(\S.*+(?:\n[ \t]++\S.*+)*+|(?:\n[ \t]++\S.*+)++)",
-    re.IGNORECASE,
-)
-_REASON_BELOW = re.compile(r">?[ \t]{0,99}+\n[ \t>]*+\(reason:\s*+(.*+(?:\n[ \t]++\S.*+)*+)", re.IGNORECASE)
-
-
-def human_words(text: str, recipient: str) -> str:
-    """The paragraph about *recipient* in the human-readable part: `<address>: words` (Postfix and its kin).
-
-    Looks at the first `_MAX_MENTIONS` of the address only, each at the beginning of a line.
-    """
-    if not recipient or recipient.lower() not in text.lower():
-        return ""
-    mention = re.compile(re.escape(recipient), re.IGNORECASE)
-    reason = ""
-    for number, found in enumerate(mention.finditer(text)):
-        if number == _MAX_MENTIONS:
-            break
-        start = text.rfind("\n", 0, found.start()) + 1
-        if not _BEFORE.fullmatch(text, start, found.start()):
-            continue
-        if match := _WORDS_AFTER.match(text, found.end(), found.end() + _MAX_ANSWER_CHARS):
-            return " ".join(match.group(1).split())[:2000]
-        if not reason and (match := _REASON_BELOW.match(text, found.end(), found.end() + _MAX_ANSWER_CHARS)):
-            words, closed, _ = match.group(1).rpartition(")")
-            reason = " ".join(words.split()) if closed else ""
-    return reason
 
 
 _TRANSCRIPT = re.compile(r"transcript of session follows.*\n((?:.*\n?){1,12})", re.IGNORECASE)
