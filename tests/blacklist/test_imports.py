@@ -8,11 +8,11 @@ import pytest
 
 from tests.blacklist.asking import blocked, domain_hits, put
 from tests.blacklist.conftest import Clock
+from validator.blacklist.batch import Batch, BatchStatus
 from validator.blacklist.entry import Cause, Entry, State
+from validator.blacklist.filter import Filter
 from validator.blacklist.import_options import ImportOptions
 from validator.blacklist.service import Blacklist
-from validator.blacklist.store.batches import Batch, BatchStatus
-from validator.blacklist.store.searching import Filter
 
 ALL = Filter(states=(State.ACTIVE, State.ARCHIVED, State.REMOVED))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from validator.blacklist.entry import Cause, DomainKeys, Kind, Rule, RuleFault
 from validator.blacklist.guard import Guard
 from validator.blacklist.keys import erased_key, ip_number, list_name, network_key, parse_rule, rule_keys
-from validator.blacklist.store.tables import ActionCode, CauseCode, KindCode, StateCode
+from validator.blacklist.store.codes import ActionCode, CauseCode, KindCode, StateCode
 
 
 @pytest.mark.parametrize(

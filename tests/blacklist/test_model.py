@@ -20,9 +20,9 @@ from tests.blacklist.conftest import Clock
 from tests.blacklist.test_imports import bring
 from tests.databases import fresh_postgres, postgres_bindir, shared_postgres_url
 from validator.blacklist.entry import BLOCKING, Cause, Entry, State
-from validator.blacklist.exporting import ALL_FIELDS, ExportFormat
+from validator.blacklist.export_form import ALL_FIELDS, ExportFormat
+from validator.blacklist.filter import Filter
 from validator.blacklist.service import Blacklist
-from validator.blacklist.store.searching import Filter
 from validator.database import Database
 
 PEOPLE = [f"{name}@example.org" for name in ("ann", "bob", "cat", "dan")]

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from validator.blacklist.entries import Entries
 from validator.blacklist.entry import Cause, NewEntry, State
+from validator.blacklist.filter import Filter
 from validator.blacklist.guard import Guard
 from validator.blacklist.keys import address_rule
-from validator.blacklist.store.searching import Filter
 from validator.database import Database
 from validator.errors import WebhookRejected
 from validator.feedback.event import EventKind, Reported

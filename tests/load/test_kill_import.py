@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from validator.blacklist import worker
+from validator.blacklist.batch import BatchStatus
 from validator.blacklist.import_options import ImportOptions
 from validator.blacklist.imports import file_chunks
 from validator.blacklist.service import Blacklist
-from validator.blacklist.store.batches import BatchStatus
 from validator.database import Database
 
 LONG = bool(os.environ.get("VALIDATOR_SOAK"))

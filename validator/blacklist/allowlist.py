@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from validator.blacklist.entries import Clock, clean_text, has_visible, read_cursor, write_cursor
+from validator.blacklist.clock import Clock
+from validator.blacklist.entries import clean_text, has_visible, read_cursor, write_cursor
 from validator.blacklist.entry import Kind, Rule
 from validator.blacklist.guard import Guard
-from validator.blacklist.store.allowing import Allowed, allow, allowed_page, disallow, find_allowed
+from validator.blacklist.results import Allowed
+from validator.blacklist.store.allowing import allow, allowed_page, disallow, find_allowed
 from validator.database import Database
 from validator.errors import Complaint, RequestRefused
 

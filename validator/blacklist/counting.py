@@ -6,23 +6,18 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from validator.blacklist.entries import Clock, clean_text
+from validator.blacklist.blocked import Blocked
+from validator.blacklist.clock import Clock
+from validator.blacklist.entries import clean_text
 from validator.blacklist.entry import BLOCKING, Hit, State
+from validator.blacklist.filter import Group
 from validator.blacklist.keys import list_name
 from validator.blacklist.removal import BULK_TIMEOUT_S
-from validator.blacklist.store.counting import (
-    Group,
-    ListInfo,
-    add_blocks,
-    grouped,
-    named_lists,
-    put_list,
-)
-from validator.database import AsyncConnection, Database
+from validator.blacklist.results import ListInfo
+from validator.blacklist.store.counting import add_blocks, grouped, named_lists, put_list
+from validator.database import Database
+from validator.database.connecting import AsyncConnection
 from validator.errors import Complaint, NotFound, RequestRefused
-
-MAX_NOTED = 100_000
-"""Most entries whose blocks are remembered between two writes; further ones are not counted."""
 
 SoftBounced = Callable[[AsyncConnection], Awaitable[int]]
 """Counts addresses that have bounced softly and are not on the list yet; feedback knows them."""
@@ -45,10 +40,10 @@ class Statistics:
 class Counting:
     """Counts and named lists."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, blocked: Blocked) -> None:
         self._database = database
         self._clock = clock
-        self._noted: dict[int, tuple[int, datetime]] = {}
+        self._blocked = blocked
         self.soft_bounced: SoftBounced | None = None
         """Set by whoever knows soft bounces."""
 
@@ -81,18 +76,10 @@ class Counting:
         async with self._database.transaction() as conn:
             return await put_list(conn, name, note=clean_text(note, "/note"), now=self._clock(), actor=actor)
 
-    def note_blocked(self, hits: Iterable[Hit]) -> None:
-        """Remember that these entries made a check say no; written now and then, costs nothing here."""
-        now = self._clock()
-        for hit in hits:
-            key = int(hit.entry_id)
-            if not hit.overridden and (key in self._noted or len(self._noted) < MAX_NOTED):
-                self._noted[key] = (self._noted.get(key, (0, now))[0] + 1, now)
-
     async def write_blocked(self) -> None:
-        """Write what `note_blocked` remembers; keeps it when the store cannot be written."""
-        if self._noted:
-            noted, self._noted = self._noted, {}
+        """Write which entries made checks say no; keeps it when the store cannot be written."""
+        if self._blocked:
+            noted = self._blocked.take()
             written = False
             try:
                 async with self._database.transaction(timeout_s=30) as conn:
@@ -100,5 +87,4 @@ class Counting:
                 written = True
             finally:
                 if not written:
-                    for key, (times, last) in noted.items():
-                        self._noted[key] = (self._noted.get(key, (0, last))[0] + times, last)
+                    self._blocked.give_back(noted)

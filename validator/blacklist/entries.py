@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
 from validator import metrics
+from validator.blacklist.clock import Clock, utc_now
 from validator.blacklist.entry import BLOCKING, MAX_NOTE_CHARS, Action, Entry, Event, NewEntry, Rule, State
+from validator.blacklist.filter import Filter
 from validator.blacklist.guard import Guard
 from validator.blacklist.keys import list_name
-from validator.blacklist.store import Recorded, record
+from validator.blacklist.results import KEEP, Keep, Page, Recorded
+from validator.blacklist.store.recording import record
 from validator.blacklist.store.rows import change
-from validator.blacklist.store.searching import Filter, by_id, by_key, history, page, row_by_id
-from validator.database import AsyncConnection, Database
+from validator.blacklist.store.searching import by_id, by_key, history, page, row_by_id
+from validator.database import Database
+from validator.database.connecting import AsyncConnection
 from validator.errors import Complaint, Conflict, LimitExceeded, RequestRefused
 
 MAX_PAGE = 1_000
 """Most entries in one page and keys in one look-up."""
 
 _FILLERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The clock of everything that is written."""
-    return datetime.now(UTC)
-
-
-class Keep:
-    """The type of `KEEP`."""
-
-
-KEEP = Keep()
-"""Leave this field as it is (None means: empty it)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some entries, and where the next ones begin."""
-
-    entries: tuple[Entry, ...]
-    """Newest first."""
-    cursor: str | None
-    """Hand it back for the next page; None when this was the last."""
 
 
 class Entries:

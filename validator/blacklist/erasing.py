@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from validator.blacklist.entries import Clock
+from validator.blacklist.clock import Clock
 from validator.blacklist.entry import Kind, Rule
 from validator.blacklist.store.erasing import begin_erasures, erase_key_matches, wipe
-from validator.database import AsyncConnection, Database
+from validator.database import Database
+from validator.database.connecting import AsyncConnection
 from validator.errors import LimitExceeded, RequestRefused, SettingsError
 
 VISIBLE_S = 1.0

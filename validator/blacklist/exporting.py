@@ -6,36 +6,20 @@ import csv
 import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import orjson
 
-from validator.blacklist.entries import Clock
+from validator.blacklist.clock import Clock
 from validator.blacklist.entry import Entry, Kind
+from validator.blacklist.export_form import ADDRESS_ONLY, ExportFormat
+from validator.blacklist.filter import Filter
 from validator.blacklist.importing.columns import defused
-from validator.blacklist.store.searching import Filter, page
+from validator.blacklist.store.searching import page
 from validator.database import Database
 
 PAGE_ROWS = 5_000
 """Entries read at a time; no transaction is held while a client is slow."""
-
-
-class ExportFormat(StrEnum):
-    """How an export is written."""
-
-    CSV = "csv"
-    """With a header; cells that a spreadsheet would take for a formula begin with an apostrophe."""
-    NDJSON = "ndjson"
-    """One JSON object a line, nothing altered."""
-
-
-ADDRESS_ONLY = ("email",)
-"""Fields of an export when none are asked for: addresses and nothing else."""
-ALL_FIELDS = (
-    "kind", "value", "below", "list", "cause", "state", "source", "note", "actor", "created", "last_event", "expires",
-)  # fmt: skip
-"""Every field, in the order of a CSV export; an import of it makes the same list again."""
 
 
 class Exporting:

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from validator import metrics
-from validator.blacklist.entries import Clock, read_cursor, write_cursor
+from validator.blacklist.batch import Batch, BatchStatus, Operation
+from validator.blacklist.clock import Clock
+from validator.blacklist.entries import read_cursor, write_cursor
 from validator.blacklist.guard import Guard
 from validator.blacklist.import_options import ImportOptions, LineFault, Rehearsal
 from validator.blacklist.importing import Classify, Defaults
 from validator.blacklist.store.batches import (
-    Batch,
-    BatchStatus,
-    Operation,
     batch_by_id,
     batches,
     claim_abandoned,
@@ -42,8 +41,6 @@ from validator.blacklist.worker import CHUNK_BYTES, Importer, Job, Progress, Sto
 from validator.database import Changed, Database, microseconds
 from validator.errors import Conflict, LimitExceeded, StorageUnavailable
 
-RECLAIM_S: Final = 5.0
-"""How often imports are looked for whose process is gone."""
 PIECE_BYTES: Final = 1_048_576
 """Bytes of a body that are stored as one row before they are compressed."""
 
@@ -60,30 +57,19 @@ class Imports:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._one_at_a_time = asyncio.Semaphore(1)
         self._stop = threading.Event()
-        self._keeper: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Continue what a process that is gone has left behind, now and from time to time."""
-        self._keeper = asyncio.create_task(self._keep(), name="blacklist-imports")
 
     async def aclose(self) -> None:
         """Stop at the next block; what is not finished is continued by the next process."""
         self._stop.set()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
         if self._tasks:
             await asyncio.wait(self._tasks.values())
 
-    async def _keep(self) -> None:
-        while True:
-            with contextlib.suppress(StorageUnavailable):
-                async with self._database.transaction() as conn:
-                    claimed = await claim_abandoned(conn, owner=self._owner, now=self._clock())
-                for batch in claimed:
-                    self._begin(batch)
-            await asyncio.sleep(RECLAIM_S)
+    async def continue_abandoned(self) -> None:
+        """Continue what a process that is gone has left behind."""
+        async with self._database.transaction() as conn:
+            claimed = await claim_abandoned(conn, owner=self._owner, now=self._clock())
+        for batch in claimed:
+            self._begin(batch)
 
     async def accept(
         self, body: AsyncIterator[bytes], options: ImportOptions, *, name: str, actor: str, max_bytes: int

@@ -16,8 +16,8 @@ from typing import Final
 from validator.address import EmailAddress
 from validator.blacklist.entry import DEFAULT_LIST, WISHES, Cause, DomainKeys, Hit, Kind
 from validator.blacklist.keys import address_key, erased_key, rule_keys
+from validator.blacklist.store.codes import KindCode
 from validator.blacklist.store.hot import NO_RULES_YET, Found, HotLookup, Override, Pair, Rules, hit_of
-from validator.blacklist.store.tables import KindCode
 from validator.database import Changed, Database
 from validator.errors import StorageUnavailable
 
@@ -41,6 +41,11 @@ class Matcher:
     def rules_version(self) -> int:
         """Changes with every rule other than an address, and with the allow-list."""
         return self._rules.version
+
+    @property
+    def has_erased(self) -> bool:
+        """Some address was erased and lives on as a hash."""
+        return self._rules.erased
 
     async def start(self, *, watch: bool) -> None:
         """Read the rules and, for a long-lived process, keep looking for changes made elsewhere."""

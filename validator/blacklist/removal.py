@@ -6,10 +6,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from validator.blacklist.entries import Clock, clean_text
+from validator.blacklist.batch import Batch, BatchStatus, Operation
+from validator.blacklist.clock import Clock
+from validator.blacklist.entries import clean_text
 from validator.blacklist.entry import BLOCKING, Entry
-from validator.blacklist.store.batches import Batch, BatchStatus, Operation, batch_by_id, create, finish, remove_found
-from validator.blacklist.store.searching import Filter, count, page
+from validator.blacklist.filter import Filter
+from validator.blacklist.store.batches import batch_by_id, create, finish, remove_found
+from validator.blacklist.store.searching import count, page
 from validator.database import Database
 from validator.errors import Conflict, RequestRefused
 

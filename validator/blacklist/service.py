@@ -6,33 +6,44 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, Self
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Self
 
 from validator import metrics
 from validator.address import EmailAddress
-from validator.blacklist.allowlist import AllowList
-from validator.blacklist.counting import Counting
-from validator.blacklist.entries import Clock, Entries, utc_now
+from validator.blacklist.blocked import Blocked
+from validator.blacklist.clock import Clock, utc_now
 from validator.blacklist.entry import DomainKeys, Hit
-from validator.blacklist.erasing import Erasing
-from validator.blacklist.exporting import Exporting
 from validator.blacklist.guard import Guard
 from validator.blacklist.importing import Classify
-from validator.blacklist.imports import Imports
 from validator.blacklist.matching import Matcher
-from validator.blacklist.removal import Removal
 from validator.blacklist.store.link import hot_lookup
 from validator.database import Database
 from validator.errors import StorageUnavailable
 
+if TYPE_CHECKING:
+    from validator.blacklist.allowlist import AllowList
+    from validator.blacklist.counting import Counting
+    from validator.blacklist.entries import Entries
+    from validator.blacklist.erasing import Companion, Erasing
+    from validator.blacklist.exporting import Exporting
+    from validator.blacklist.imports import Imports
+    from validator.blacklist.parts import Parts
+    from validator.blacklist.removal import Removal
+
 WRITE_BLOCKED_S: Final = 5.0
 """How often the times that entries blocked are written."""
+RECLAIM_S: Final = 5.0
+"""How often imports are looked for whose process is gone."""
+UNFINISHED: Final = "SELECT 1 FROM blacklist_batch WHERE status IN ('receiving', 'running', 'undoing') LIMIT 1"
 
 
 class Blacklist:
     """The blacklist as one thing: look-ups here, everything else in a part per subject.
 
-    Every method of every part raises `StorageUnavailable` when the store cannot be used.
+    The parts are imported with their first use, which takes a second: whoever serves checks meanwhile calls `load`
+    first. Every method of every part raises `StorageUnavailable` when the store cannot be used.
     """
 
     def __init__(
@@ -45,15 +56,58 @@ class Blacklist:
     ) -> None:
         """Without a *guard*, only public suffixes and wide networks are refused; *classify* judges imported texts."""
         self.guard: Final = guard or Guard()
-        self.entries: Final = Entries(database, self.guard, clock)
-        self.imports: Final = Imports(database, self.guard, clock, classify)
-        self.allowlist: Final = AllowList(database, self.guard, clock)
-        self.removal: Final = Removal(database, clock)
-        self.erasing: Final = Erasing(database, clock)
-        self.counting: Final = Counting(database, clock)
-        self.exporting: Final = Exporting(database, clock)
-        self._writer: asyncio.Task[None] | None = None
+        self._database: Final = database
+        self._clock: Final = clock
+        self._classify: Final = classify
+        self._blocked: Final = Blocked(clock)
+        self._tasks: list[asyncio.Task[None]] = []
         self._matcher: Final = Matcher(database, hot_lookup(database))
+
+    async def load(self) -> None:
+        """Import the parts beside the event loop, unless that was done before."""
+        if "_parts" not in self.__dict__:
+            await asyncio.to_thread(import_module, "validator.blacklist.parts")
+
+    @cached_property
+    def _parts(self) -> Parts:
+        from validator.blacklist.parts import Parts
+
+        return Parts(self._database, self.guard, self._clock, self._classify, self._blocked)
+
+    @property
+    def entries(self) -> Entries:
+        """Entries one by one and page by page."""
+        return self._parts.entries
+
+    @property
+    def imports(self) -> Imports:
+        """Imports as jobs."""
+        return self._parts.imports
+
+    @property
+    def allowlist(self) -> AllowList:
+        """What somebody is sure about."""
+        return self._parts.allowlist
+
+    @property
+    def removal(self) -> Removal:
+        """Removal by filter."""
+        return self._parts.removal
+
+    @property
+    def erasing(self) -> Erasing:
+        """Erasing an address for good."""
+        return self._parts.erasing
+
+    @property
+    def counting(self) -> Counting:
+        """Counts and named lists."""
+        return self._parts.counting
+
+    @property
+    def exporting(self) -> Exporting:
+        """Writing the list out."""
+        return self._parts.exporting
 
     @classmethod
     @asynccontextmanager
@@ -76,21 +130,25 @@ class Blacklist:
 
     async def start(self, *, watch: bool = True) -> None:
         """Open the look-ups and begin the background work."""
-        await self.erasing.check_key()
         await self._matcher.start(watch=watch)
+        if self._database.erase_key is not None and self._matcher.has_erased:
+            await self.erasing.check_key()
         if watch:
-            await self.imports.start()
-            self._writer = asyncio.create_task(self._write_blocked(), name="blacklist-blocked")
+            self._tasks = [
+                asyncio.create_task(self._continue_imports(), name="blacklist-imports"),
+                asyncio.create_task(self._write_blocked(), name="blacklist-blocked"),
+            ]
 
     async def aclose(self) -> None:
         """Stop the background work and close the look-ups; the database is its owner's to close."""
-        await self.imports.aclose()
-        if self._writer is not None:
-            self._writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._writer
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if "_parts" in self.__dict__:
+            await self.imports.aclose()
         with contextlib.suppress(StorageUnavailable):
-            await self.counting.write_blocked()
+            if self._blocked:
+                await self.counting.write_blocked()
         await self._matcher.aclose()
 
     async def ping(self) -> None:
@@ -132,10 +190,21 @@ class Blacklist:
 
     def note_blocked(self, hits: Iterable[Hit]) -> None:
         """Remember that these entries made a check say no: shown with the entry, written every few seconds."""
-        self.counting.note_blocked(hits)
+        self._blocked.note(hits)
 
     async def _write_blocked(self) -> None:
         while True:
             await asyncio.sleep(WRITE_BLOCKED_S)
+            if self._blocked:
+                await self.load()
+                with contextlib.suppress(StorageUnavailable):
+                    await self.counting.write_blocked()
+
+    async def _continue_imports(self) -> None:
+        """Continue what a process that is gone has left behind, now and from time to time."""
+        while True:
             with contextlib.suppress(StorageUnavailable):
-                await self.counting.write_blocked()
+                if await self._database.rows(UNFINISHED):
+                    await self.load()
+                    await self.imports.continue_abandoned()
+            await asyncio.sleep(RECLAIM_S)

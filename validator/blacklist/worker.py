@@ -14,6 +14,7 @@ from validator.blacklist.entry import Cause, Kind, State
 from validator.blacklist.guard import Guard
 from validator.blacklist.importing import NOT_THE_RECIPIENT, WARNINGS, Defaults, Fault, Reader, Row
 from validator.blacklist.keys import erased_key
+from validator.blacklist.store.codes import CauseCode, KindCode, StateCode
 from validator.blacklist.store.loading import (
     BLOCK_ROWS,
     Block,
@@ -27,7 +28,6 @@ from validator.blacklist.store.loading import (
     undo_additions,
     undo_changes,
 )
-from validator.blacklist.store.tables import CauseCode, KindCode, StateCode
 from validator.database import microseconds
 
 MAX_FAULTS: Final = 10_000

@@ -117,7 +117,7 @@ def list_command(
     settings_file: SettingsFile = None,
 ) -> None:
     """Search."""
-    from validator.blacklist.store.searching import Filter
+    from validator.blacklist.filter import Filter
 
     wanted = Filter(
         kinds=kind or (),
@@ -234,7 +234,7 @@ def stats_command(
     settings_file: SettingsFile = None,
 ) -> None:
     """Count what blocks."""
-    from validator.blacklist.store.counting import Group
+    from validator.blacklist.filter import Group
 
     if group_by not in set(Group):
         raise typer.BadParameter("one of: " + ", ".join(Group))

@@ -16,9 +16,9 @@ from validator.cli.blacklist import Force, ListOption, SettingsFile, actor, on_l
 from validator.cli.exits import Exit
 
 if TYPE_CHECKING:
+    from validator.blacklist.batch import Batch
     from validator.blacklist.import_options import ImportOptions, LineFault
     from validator.blacklist.service import Blacklist
-    from validator.blacklist.store.batches import Batch
     from validator.blacklist.store.loading import Counts
 
 _SHOWN_FAULTS = 20
@@ -166,8 +166,8 @@ def export_command(
     settings_file: SettingsFile = None,
 ) -> None:
     """Write the list out; CSV cells are safe to open in a spreadsheet."""
-    from validator.blacklist.exporting import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
-    from validator.blacklist.store.searching import Filter
+    from validator.blacklist.export_form import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
+    from validator.blacklist.filter import Filter
 
     if form not in set(ExportFormat):
         raise typer.BadParameter("csv or ndjson")

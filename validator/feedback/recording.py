@@ -8,10 +8,10 @@ from datetime import datetime
 
 from validator.blacklist.entry import BLOCKING, Action, Entry, Kind, NewEntry, Rule, RuleFault, outweighs
 from validator.blacklist.keys import address_rule
-from validator.blacklist.store import find_entry, lift_entry, record
+from validator.blacklist.store.recording import find_entry, lift_entry, record
 from validator.blacklist.store.rows import change
 from validator.blacklist.store.searching import row_by_id
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 from validator.feedback.classify import Classifier
 from validator.feedback.event import Event, EventKind
 from validator.feedback.policy import FEEDBACK_CAUSES, Block, Policy, Standing, decide

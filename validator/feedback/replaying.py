@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from validator.blacklist.entry import Kind
-from validator.blacklist.store import find_entry
-from validator.database import AsyncConnection, Database
+from validator.blacklist.store.recording import find_entry
+from validator.database import Database
+from validator.database.connecting import AsyncConnection
 from validator.feedback.event import judge
 from validator.feedback.policy import Policy, decide
 from validator.feedback.recording import act

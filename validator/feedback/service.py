@@ -15,7 +15,8 @@ import orjson
 from validator import metrics
 from validator.blacklist.entry import Cause, RuleFault
 from validator.blacklist.keys import address_rule
-from validator.database import AsyncConnection, Database
+from validator.database import Database
+from validator.database.connecting import AsyncConnection
 from validator.errors import StorageUnavailable, WebhookRejected
 from validator.feedback.classify import Classifier
 from validator.feedback.event import Event, EventKind, Reported, judge

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData, String, Table, insert, select, update
 
-from validator.database import AsyncConnection, Instant
+from validator.database.columns import Instant
+from validator.database.connecting import AsyncConnection
 from validator.keys.key import KeyRecord, Scope
 
 metadata = MetaData()

@@ -1,100 +1,61 @@
 """The tables, step by step: `versions/NNNN_name.py` in one line. Run at start, or by `validator db upgrade`.
 
-SQLAlchemy and Alembic are imported only when there is something to do: a start with current tables stays fast.
+Most starts find current tables, or no file yet. Both are settled here with the standard library alone: a new SQLite
+file gets `tables.sql`, which is what all steps come to (`script.py` writes it, a test compares the two). Anything else
+is `running`'s, with SQLAlchemy and Alembic.
 """
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import Connection, create_engine, event, exc, inspect, make_url, text
-from sqlalchemy.engine import Engine
-from sqlalchemy.pool import NullPool
+from validator.store_file import existing_uri
 
-_LOCK = 7_263_541_990_021
-"""Number of the PostgreSQL advisory lock that one migrating process holds."""
-_WAIT_MS = 60_000
+FOLDER: Final = Path(__file__).parent
+WAIT_MS: Final = 60_000
+"""How long a process that starts waits for another one that is making the tables."""
+_HAS_TABLES = "SELECT count(*) FROM sqlite_master"
+_HAS_REVISION = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
 
 
 def head() -> str:
     """Revision that this version of the code needs: the number of the last file in `versions`."""
-    return max(file.name.partition("_")[0] for file in _folder().glob("versions/[0-9]*_*.py"))
+    return max(file.name.partition("_")[0] for file in FOLDER.glob("versions/[0-9]*_*.py"))
 
 
-def current(url: str) -> str | None:
-    """Revision of the tables in *url*; None for an empty database."""
-    engine = _engine(url, writing=False)
-    try:
-        with engine.connect() as connection:
-            return _revision(connection)
-    finally:
-        engine.dispose()
+def is_current_file(path: Path) -> bool:
+    """Whether a SQLite file has the tables of `head()` or newer ones; raises `sqlite3.Error` when it is unusable."""
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(existing_uri(path, "ro"), uri=True, timeout=WAIT_MS / 1000)) as connection:
+        if connection.execute(_HAS_REVISION).fetchone() is None:
+            return False
+        (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
+        return str(found) >= head()
 
 
-def upgrade(url: str) -> tuple[str | None, str]:
-    """Bring the tables to `head()` in one transaction and under a lock, so that replicas may start together.
+def make_file(path: Path) -> bool:
+    """Make the tables of `head()` in a SQLite file that has none, in one transaction and under the file's lock.
 
-    Answers the revisions before and after. A database that is newer than the code is left alone.
+    False, and nothing is done, when there are tables that need `running`. Raises `sqlite3.Error`.
     """
-    target = head()
-    before = current(url)
-    if before is not None and before >= target:
-        return before, before
-    engine = _engine(url, writing=True)
-    try:
-        with engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            before = _revision(connection)
-            if before is None or before < target:
-                _run(connection)
-        return before, target
-    finally:
-        engine.dispose()
-
-
-def _run(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_folder()).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if found is None else str(found)
-
-
-def _engine(url: str, *, writing: bool) -> Engine:
-    parsed = make_url(url)
-    if parsed.drivername.startswith("sqlite"):
-        engine = create_engine(parsed.set(drivername="sqlite"), poolclass=NullPool)
-
-        @event.listens_for(engine, "connect")
-        def _prepare(connection: object, _record: object) -> None:
-            connection.isolation_level = None  # type: ignore[attr-defined]
-            connection.execute(f"PRAGMA busy_timeout = {_WAIT_MS}")  # type: ignore[attr-defined]
-            if writing:  # stays in the file: readers and the writer do not wait for each other
-                connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[attr-defined]
-
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-        return engine
-    return create_engine(
-        parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args={"connect_timeout": 5}
-    )
-
-
-def _folder() -> Path:
-    return Path(__file__).parent
-
-
-UnusableTables = exc.SQLAlchemyError
-"""What `upgrade` and `current` raise when the database cannot be used."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
+        if connection.execute(_HAS_TABLES).fetchone() != (0,):
+            return is_current_file(path)
+        connection.execute("PRAGMA journal_mode = WAL")  # stays in the file: readers and the writer never wait
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.execute(_HAS_TABLES).fetchone() == (0,):
+                now = {"now": time.time_ns() // 1_000}
+                for statement in (FOLDER / "tables.sql").read_text("utf-8").split(";\n"):
+                    connection.execute(statement, now if ":now" in statement else {})
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        return is_current_file(path)

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from validator.blacklist.entry import Kind
-from validator.blacklist.store.allowing import Allowed
+from validator.blacklist.results import Allowed
 from validator.server.blacklist import actor_of, blacklist_of, rule_of, why_of
 from validator.server.blacklist_models import WhyQuery
 from validator.server.bodies import json_response, read_model, read_query

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from validator.address import EmailAddress, SyntaxFault, ascii_domain
-from validator.blacklist.entries import KEEP
 from validator.blacklist.entry import DomainKeys, Hit, Kind, NewEntry, Rule, RuleFault
+from validator.blacklist.filter import Filter
 from validator.blacklist.keys import address_rule, parse_rule
+from validator.blacklist.results import KEEP, Recorded
 from validator.blacklist.service import Blacklist
-from validator.blacklist.store import Recorded
-from validator.blacklist.store.searching import Filter
 from validator.errors import Complaint, NotFound, RequestRefused
 from validator.server.app_keys import ACTOR, RUNTIME
 from validator.server.blacklist_models import (

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from validator.blacklist.entry import Action, Cause, Entry, Event, Hit, Kind, State
-from validator.blacklist.store.counting import Group
-from validator.blacklist.store.searching import Filter
+from validator.blacklist.filter import Filter, Group
 from validator.server.wire_types import Cursor, Expiry, ListName, Moment, ShortText, StrictRequest, Text, Value, split
 
 

@@ -9,9 +9,9 @@ from aiohttp import web
 from pydantic import BeforeValidator, Field
 
 from validator.blacklist.entry import BLOCKING, RuleFault
-from validator.blacklist.exporting import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
+from validator.blacklist.export_form import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
 from validator.blacklist.keys import address_rule
-from validator.blacklist.store.counting import ListInfo
+from validator.blacklist.results import ListInfo
 from validator.errors import Complaint, RequestRefused
 from validator.server.blacklist import actor_of, blacklist_of, wanted_of
 from validator.server.blacklist_models import (

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from validator.blacklist.batch import Batch, BatchStatus, Operation
 from validator.blacklist.entry import Cause, Kind
-from validator.blacklist.store.batches import Batch, BatchStatus, Operation
 from validator.blacklist.store.loading import Counts
 from validator.server.wire_types import Cursor, Expiry, ListName, ShortText, StrictRequest
 

@@ -10,8 +10,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from validator.blacklist.batch import BatchStatus, Operation
 from validator.blacklist.import_options import ImportOptions, LineFault
-from validator.blacklist.store.batches import BatchStatus, Operation
 from validator.errors import LimitExceeded
 from validator.server.app_keys import RUNTIME
 from validator.server.blacklist import actor_of, blacklist_of

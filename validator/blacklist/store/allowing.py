@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, or_, select, update
 
 from validator.blacklist.entry import Action, Kind, Rule
+from validator.blacklist.results import Allowed
 from validator.blacklist.store.rows import entries, history_row, number, rules_changed
 from validator.blacklist.store.tables import ALLOWED, ENTRIES, HISTORY
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 from validator.errors import NotFound
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """An address or domain that is known to be good."""
-
-    id: str
-    """Stable identifier."""
-    kind: Kind
-    """`address` or `domain`."""
-    key: str
-    """The form that is compared."""
-    value: str
-    """The form to show."""
-    note: str
-    """How it is known."""
-    actor: str
-    """Who said so."""
-    created: datetime
-    """Since when."""
-    expires: datetime | None
-    """Until when; None for good."""
-    acknowledged: bool
-    """Overrides complaints, unsubscribes and manual entries as well: somebody took the responsibility for that."""
-    removed: datetime | None
-    """When it was taken off the list again."""
 
 
 async def allow(

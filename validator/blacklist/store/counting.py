@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, case, cast, func, literal, or_, select, type_coerce, update
 
 from validator.blacklist.entry import State
+from validator.blacklist.filter import Group
+from validator.blacklist.results import ListInfo
 from validator.blacklist.store.rows import ensure_list, insert_ignoring
 from validator.blacklist.store.tables import BLOCKS, ENTRIES, LISTS
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 from validator.errors import NotFound
 
 _DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Group(StrEnum):
-    """What entries are counted by."""
-
-    CAUSE = "cause"
-    """Why they are there."""
-    KIND = "kind"
-    """What they speak about."""
-    SOURCE = "source"
-    """Where they came from."""
-    LIST = "list"
-    """The named list."""
-    STATE = "state"
-    """Whether they are seen and block."""
-    DAY = "day"
-    """The UTC day they were entered."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListInfo:
-    """A named list."""
-
-    name: str
-    """Its name."""
-    note: str
-    """For people."""
-    actor: str
-    """Who made it."""
-    created: datetime
-    """When."""
 
 
 async def grouped(

@@ -11,7 +11,7 @@ from validator.blacklist.entry import Action, Kind
 from validator.blacklist.keys import erased_key
 from validator.blacklist.store.rows import entries, erasure_secret, history_row, rules_changed
 from validator.blacklist.store.tables import ALLOWED, ENTRIES, HISTORY, META
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 
 
 async def begin_erasures(conn: AsyncConnection, mark: bytes | None) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
 from validator.blacklist.entry import Cause, Hit, Kind
-from validator.blacklist.store.tables import CauseCode, KindCode
+from validator.blacklist.store.codes import CauseCode, KindCode
 from validator.database import moment
 
 Pair = tuple[int, str]

@@ -17,8 +17,8 @@ from psycopg.rows import tuple_row
 from sqlalchemy.engine import URL
 
 from validator.blacklist.entry import Kind
+from validator.blacklist.store.codes import KindCode
 from validator.blacklist.store.hot import COLUMNS, META_QUERY, Found, Override, Pair, Rules
-from validator.blacklist.store.tables import KindCode
 from validator.errors import StorageUnavailable
 
 CONNECTIONS: Final = 2

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from validator.blacklist.entry import Kind
+from validator.blacklist.store.codes import KindCode
 from validator.blacklist.store.hot import COLUMNS, META_QUERY, Found, Override, Pair, Rules
-from validator.blacklist.store.tables import KindCode
 from validator.errors import StorageUnavailable
 from validator.store_file import StoreFile, existing_uri
 

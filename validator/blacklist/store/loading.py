@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from validator.blacklist.entry import Cause, outweighs
-from validator.blacklist.store.tables import ActionCode, CauseCode, StateCode
+from validator.blacklist.store.codes import ActionCode, CauseCode, StateCode
 
 BLOCK_ROWS: Final = 50_000
 """Entries per transaction: other writers wait for one block at most."""

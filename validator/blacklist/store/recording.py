@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -22,6 +21,7 @@ from validator.blacklist.entry import (
     outweighs,
 )
 from validator.blacklist.keys import parse_rule
+from validator.blacklist.results import Recorded
 from validator.blacklist.store.rows import (
     change,
     ensure_list,
@@ -34,22 +34,7 @@ from validator.blacklist.store.rows import (
     rules_changed,
 )
 from validator.blacklist.store.tables import ENTRIES, HISTORY, LISTS
-from validator.database import AsyncConnection
-
-
-class Recorded(StrEnum):
-    """What entering something came to."""
-
-    ADDED = "added"
-    """It was not there."""
-    CHANGED = "changed"
-    """It was there and is different now."""
-    REVIVED = "revived"
-    """It had been removed and blocks again."""
-    UNCHANGED = "unchanged"
-    """It was there and stays as it was."""
-    KEPT_REMOVED = "kept_removed"
-    """It had been removed and was not asked to come back."""
+from validator.database.connecting import AsyncConnection
 
 
 async def record_entry(conn: AsyncConnection, new: NewEntry, *, now: datetime, actor: str) -> Entry:

@@ -14,7 +14,8 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from validator.blacklist.entry import Action, Entry, Event, Kind
 from validator.blacklist.keys import erased_key
 from validator.blacklist.store.tables import BATCHES, BLOCKS, ENTRIES, HISTORY, LISTS, META, WIDTHS
-from validator.database import AsyncConnection, Changed, Database
+from validator.database import Changed, Database
+from validator.database.connecting import AsyncConnection
 from validator.errors import NotFound, RequestRefused
 
 KEPT = ("below", "cause", "state", "source", "note", "actor", "created", "last_event", "expires", "batch_id")

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from validator.blacklist.entry import Action, Cause, Entry, Event, Kind, State
+from validator.blacklist.entry import Action, Entry, Event, Kind, State
+from validator.blacklist.filter import SEEN, Filter
 from validator.blacklist.store.rows import entries, entry_of, event_of, keys_of, number
 from validator.blacklist.store.tables import BATCHES, ENTRIES, HISTORY, LISTS
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 from validator.errors import NotFound
-
-SEEN = (State.ACTIVE,)
-"""States that a listing shows when none is asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which entries; every given part must hold, an empty one says nothing."""
-
-    kinds: Sequence[Kind] = ()
-    """Any of these kinds."""
-    causes: Sequence[Cause] = ()
-    """Any of these causes."""
-    states: Sequence[State] = field(default=SEEN)
-    """Any of these states."""
-    lists: Sequence[str] = ()
-    """On any of these lists."""
-    source: str | None = None
-    """Exactly this source; `import:7` for what an import entered."""
-    domain: str | None = None
-    """Addresses at this domain, and rules about it; lower-case A-labels."""
-    text: str | None = None
-    """Part of the key or of the note, in any case."""
-    since: datetime | None = None
-    """Entered at or after."""
-    until: datetime | None = None
-    """Entered before."""
-    expired: bool | None = None
-    """Only what has expired, or only what has not."""
 
 
 def condition(wanted: Filter, *, now: datetime) -> ColumnElement[bool]:

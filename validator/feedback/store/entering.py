@@ -10,7 +10,7 @@ from sqlalchemy import select
 from validator.blacklist.entry import DEFAULT_LIST, Action, Kind, NewEntry, State
 from validator.blacklist.store.rows import ensure_list, erasure_secret, history_row, insert_ignoring
 from validator.blacklist.store.tables import ENTRIES, HISTORY
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 
 _CHUNK = 400
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete
 
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 from validator.feedback.store.tables import ADDRESSES, EVENTS, NOTICES
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Row, func, select, text, update
 from validator.blacklist.entry import DEFAULT_LIST, Action, Kind
 from validator.blacklist.store.rows import insert_ignoring
 from validator.blacklist.store.tables import ENTRIES, HISTORY, LISTS
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 from validator.feedback.classify import Classification, Classifier
 from validator.feedback.event import MAX_TEXT_BYTES, Event, EventKind, Reported
 from validator.feedback.policy import Standing

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, select, update
 
 from validator.blacklist.store.rows import insert_ignoring
-from validator.database import AsyncConnection
+from validator.database.connecting import AsyncConnection
 from validator.feedback.event import EventKind
 from validator.feedback.store.tables import EVENTS, NOTICES, TOKENS
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from validator.database import Instant
+from validator.database.columns import Instant
 
 METADATA = MetaData()
 _ID = BigInteger().with_variant(Integer(), "sqlite")
