@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TypedDict
 
@@ -25,7 +27,6 @@ from validator.feedback.classify import Classifier
 from validator.feedback.gate import WebhookGate
 from validator.feedback.reasons import Disposition, FailureReason
 from validator.feedback.service import ConfirmDomain, Feedback
-from validator.feedback.store.erasing import erase_keys
 from validator.keys.key import parse_static_keys
 from validator.keys.ring import KeyRing
 from validator.mx.resolver import open_resolver
@@ -61,6 +62,7 @@ class Runtime:
     """Whether a webhook is really its provider's."""
     draining: bool = field(default=False)
     """A stop has been asked for; `/readyz` answers 503 from now on."""
+    _store_is_loaded: bool = field(default=False)
 
     async def health(self) -> dict[str, object]:
         """Body of `/readyz`: `ok` when store and data are usable and no drain has begun; the resolver is only named."""
@@ -75,6 +77,18 @@ class Runtime:
             checks["store"] = {"ok": False}
         status = "ok" if checks["store"]["ok"] else "unavailable"
         return {"status": "draining" if self.draining else status, "checks": checks}
+
+    async def load_store(self) -> None:
+        """Import what changes the store, beside the event loop; before the first such request of a process."""
+        if not self._store_is_loaded:
+            await self.blacklist.load()
+            await asyncio.to_thread(import_module, "validator.feedback.recording")
+            self._store_is_loaded = True
+
+    async def evidence(self, address: str) -> Mapping[str, object]:
+        """What `explain` shows of an address beyond the check."""
+        await self.load_store()
+        return await self.feedback.evidence(address)
 
     def reload(self) -> None:
         """Read the reference tables again and swap them in; raises `DatasetError` and keeps the old ones."""
@@ -175,11 +189,11 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         feedback = await stack.enter_async_context(
             Feedback.open(database, reference, settings, confirm_domain=_domain_confirmer(resolver, settings))
         )
-        blacklist.counting.soft_bounced = feedback.soft_counter
-        blacklist.erasing.also = erase_keys
-        checker.evidence = feedback.evidence
+        blacklist.companion = feedback
         webhooks = WebhookGate(settings)
-        yield Runtime(settings, reference, resolver, database, blacklist, checker, keys, feedback, webhooks)
+        runtime = Runtime(settings, reference, resolver, database, blacklist, checker, keys, feedback, webhooks)
+        checker.evidence = runtime.evidence
+        yield runtime
 
 
 def _domain_confirmer(resolver: MailResolver, settings: Settings) -> ConfirmDomain:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 
 from validator.blacklist.blocked import Blocked
 from validator.blacklist.clock import Clock
+from validator.blacklist.companion import Companion
 from validator.blacklist.entries import clean_text
-from validator.blacklist.entry import BLOCKING, Hit, State
+from validator.blacklist.entry import BLOCKING, State
 from validator.blacklist.filter import Group
 from validator.blacklist.keys import list_name
 from validator.blacklist.removal import BULK_TIMEOUT_S
 from validator.blacklist.results import ListInfo
 from validator.blacklist.store.counting import add_blocks, grouped, named_lists, put_list
 from validator.database import Database
-from validator.database.connecting import AsyncConnection
 from validator.errors import Complaint, NotFound, RequestRefused
-
-SoftBounced = Callable[[AsyncConnection], Awaitable[int]]
-"""Counts addresses that have bounced softly and are not on the list yet; feedback knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +36,17 @@ class Statistics:
 class Counting:
     """Counts and named lists."""
 
-    def __init__(self, database: Database, clock: Clock, blocked: Blocked) -> None:
+    def __init__(self, database: Database, clock: Clock, blocked: Blocked, companion: Companion | None = None) -> None:
         self._database = database
         self._clock = clock
         self._blocked = blocked
-        self.soft_bounced: SoftBounced | None = None
-        """Set by whoever knows soft bounces."""
+        self._companion = companion
 
     async def statistics(self, by: Group, *, states: Collection[State] = BLOCKING) -> Statistics:
         """Counts now; reads the whole table, about a second per million entries."""
         async with self._database.reading(timeout_s=BULK_TIMEOUT_S) as conn:
             groups = tuple(await grouped(conn, by, states=states, now=self._clock()))
-            soft = None if self.soft_bounced is None else await self.soft_bounced(conn)
+            soft = None if self._companion is None else await self._companion.count_soft_bounced(conn)
         return Statistics(by, sum(number for _, number in groups), groups, soft)
 
     async def lists(self) -> list[tuple[ListInfo, int]]:

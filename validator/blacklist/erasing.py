@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from validator.blacklist.clock import Clock
+from validator.blacklist.companion import Companion
 from validator.blacklist.entry import Kind, Rule
 from validator.blacklist.store.erasing import begin_erasures, erase_key_matches, wipe
 from validator.database import Database
@@ -17,18 +18,19 @@ VISIBLE_S = 1.0
 """After the first erasure ever, how long replicas may take to notice that they must ask for hashes as well."""
 MAX_ERASED = 1_000
 """Most addresses in one request."""
-Companion = Callable[[AsyncConnection, Sequence[str]], Awaitable[object]]
 
 
 class Erasing:
     """Wipes addresses from entries, history and allow-list."""
 
-    def __init__(self, database: Database, clock: Clock, *, visible_s: float = VISIBLE_S) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, companion: Companion | None = None, *, visible_s: float = VISIBLE_S
+    ) -> None:
+        """*companion* wipes what it keeps about the same addresses, in the same transaction."""
         self._database = database
         self._clock = clock
         self._visible_s = visible_s
-        self.also: Companion | None = None
-        """Wipes what others keep about the same addresses, in the same transaction."""
+        self._companion = companion
 
     async def check_key(self) -> None:
         """Raise `SettingsError` when the operator's key is not the one that erased addresses were hashed with."""
@@ -59,8 +61,8 @@ class Erasing:
         known = 0
         for rule in rules:
             known += await wipe(conn, rule.key, now=self._clock(), actor=actor)
-        if self.also is not None:
-            await self.also(conn, [rule.key for rule in rules])
+        if self._companion is not None:
+            await self._companion.erase_keys(conn, [rule.key for rule in rules])
         return known
 
 

@@ -14,6 +14,7 @@ from validator import metrics
 from validator.address import EmailAddress
 from validator.blacklist.blocked import Blocked
 from validator.blacklist.clock import Clock, utc_now
+from validator.blacklist.companion import Companion
 from validator.blacklist.entry import DomainKeys, Hit
 from validator.blacklist.guard import Guard
 from validator.blacklist.importing import Classify
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from validator.blacklist.allowlist import AllowList
     from validator.blacklist.counting import Counting
     from validator.blacklist.entries import Entries
-    from validator.blacklist.erasing import Companion, Erasing
+    from validator.blacklist.erasing import Erasing
     from validator.blacklist.exporting import Exporting
     from validator.blacklist.imports import Imports
     from validator.blacklist.parts import Parts
@@ -60,6 +61,8 @@ class Blacklist:
         self._clock: Final = clock
         self._classify: Final = classify
         self._blocked: Final = Blocked(clock)
+        self.companion: Companion | None = None
+        """Who else keeps something about the same addresses; set before the first use of a part."""
         self._tasks: list[asyncio.Task[None]] = []
         self._matcher: Final = Matcher(database, hot_lookup(database))
 
@@ -72,7 +75,7 @@ class Blacklist:
     def _parts(self) -> Parts:
         from validator.blacklist.parts import Parts
 
-        return Parts(self._database, self.guard, self._clock, self._classify, self._blocked)
+        return Parts(self._database, self.guard, self._clock, self._classify, self._blocked, self.companion)
 
     @property
     def entries(self) -> Entries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import unquote
 
 from validator.errors import SettingsError
 
@@ -42,7 +43,7 @@ def locate(url: str) -> Location:
             file = rest.partition("?")[0]
             if not file.startswith("/") or file in {"/", "/:memory:"}:
                 raise SettingsError("VALIDATOR_DATABASE_URL: name a file, such as sqlite:///validator.db")
-            return Location(Engine.SQLITE, f"sqlite://{file}", Path(file[1:]))
+            return Location(Engine.SQLITE, f"sqlite://{file}", Path(unquote(file[1:])))
         case "postgresql" | "postgres":
             return Location(Engine.POSTGRESQL, _server(f"postgresql://{rest}"), None)
         case _:

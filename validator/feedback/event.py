@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from validator.blacklist.entry import RuleFault
+from validator.blacklist.keys import address_rule
 from validator.feedback.classify import Classification, Classifier
 from validator.feedback.reasons import FailureReason
 from validator.feedback.reply import Stage, parse_reply
@@ -147,3 +149,9 @@ def content_id(reported: Reported) -> str:
     moment = reported.occurred_at.isoformat() if reported.occurred_at else ""
     parts = (reported.raw_type, reported.kind, reported.message_id, reported.address.lower(), moment, reported.text)
     return "h:" + hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def key_of(address: str) -> str:
+    """The key under which events of an address are kept: the blacklist's, or the text in lower case when it is none."""
+    rule = address_rule(address)
+    return address.strip().lower() if isinstance(rule, RuleFault) else rule.key

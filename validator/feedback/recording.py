@@ -13,7 +13,7 @@ from validator.blacklist.store.rows import change
 from validator.blacklist.store.searching import row_by_id
 from validator.database.connecting import AsyncConnection
 from validator.feedback.classify import Classifier
-from validator.feedback.event import Event, EventKind
+from validator.feedback.event import Event, EventKind, key_of
 from validator.feedback.policy import FEEDBACK_CAUSES, Block, Policy, Standing, decide
 from validator.feedback.store.entering import enter_unknown
 from validator.feedback.store.events import ACTOR, add_events, events_of, forgiven, keep_standing, lock_keys
@@ -41,12 +41,6 @@ class Written:
     """(key, provider, event id) of the events that are new."""
     changes: tuple[Changed, ...]
     """What happened to the blacklist."""
-
-
-def key_of(address: str) -> str:
-    """The key under which events of an address are kept: the blacklist's, or the text in lower case when it is none."""
-    rule = address_rule(address)
-    return address.strip().lower() if isinstance(rule, RuleFault) else rule.key
 
 
 async def write_events(

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
@@ -16,20 +16,20 @@ from validator import metrics
 from validator.blacklist.entry import Cause, RuleFault
 from validator.blacklist.keys import address_rule
 from validator.database import Database
-from validator.database.connecting import AsyncConnection
 from validator.errors import StorageUnavailable, WebhookRejected
+from validator.feedback import store
 from validator.feedback.classify import Classifier
-from validator.feedback.event import Event, EventKind, Reported, judge
-from validator.feedback.notify import Notifier, parse_destination
+from validator.feedback.event import Event, EventKind, Reported, judge, key_of
 from validator.feedback.policy import Policy
 from validator.feedback.reasons import FailureReason
-from validator.feedback.recording import Changed, Written, key_of, write_events
-from validator.feedback.store import events as store
-from validator.feedback.store import notices as outbox
 from validator.feedback.webhooks.signing import REFUSED
 from validator.feedback.webhooks.standard import load_secret
 from validator.reference import Reference
 from validator.settings import Settings
+
+if TYPE_CHECKING:
+    from validator.database.connecting import AsyncConnection
+    from validator.feedback.recording import Changed, Written
 
 ConfirmDomain = Callable[[str], Awaitable[bool | None]]
 """Whether a domain (A-labels) takes no mail: True, False, or None when DNS could not tell."""
@@ -118,6 +118,8 @@ class Feedback:
         )
         tasks = [asyncio.create_task(feedback._tend_for_ever(), name="feedback-tending")]
         if settings.notice_url:
+            from validator.feedback.notify import Notifier, parse_destination
+
             destination = parse_destination(settings.notice_url, private=settings.notice_private_networks)
             key = load_secret(settings.notice_secret.get_secret_value(), setting="VALIDATOR_NOTICE_SECRET")
             notifier = Notifier(database, destination, key, clock=clock)
@@ -168,7 +170,7 @@ class Feedback:
             chunk = judged[start : start + TRANSACTION_EVENTS]
             written = await self._write(chunk, now, token=token, body=body)
             for event in chunk:
-                name = (key_of(event.reported.address), event.reported.provider, store.plain_id(event))
+                name = (key_of(event.reported.address), event.reported.provider, store.events.plain_id(event))
                 if name not in written.added or name in seen:
                     outcome = "duplicate"
                 else:
@@ -181,12 +183,14 @@ class Feedback:
         return Receipt(**counts, invalid=tuple(refused))
 
     async def _write(self, events: Sequence[Event], now: datetime, *, token: str, body: bytes) -> Written:
+        from validator.feedback.recording import write_events
+
         async with self.database.transaction(timeout_s=_TRANSACTION_S) as conn:
-            if token and not await outbox.use_token(conn, token, body, now):
+            if token and not await store.notices.use_token(conn, token, body, now):
                 raise WebhookRejected(REFUSED)
             written = await write_events(conn, events, self.classifier, self.policy, now)
             if self._notices and written.changes:
-                await outbox.add_notices(conn, [notice_of(changed, now) for changed in written.changes], now)
+                await store.notices.add_notices(conn, [notice_of(changed, now) for changed in written.changes], now)
         for changed in written.changes:
             metrics.FEEDBACK_CHANGES.labels("blacklisted" if changed.block else "lifted").inc()
         return written
@@ -228,7 +232,7 @@ class Feedback:
         """Stored events as evidence, newest arrival first."""
         key = None if address is None else key_of(address)
         async with self.database.reading() as conn:
-            rows = await store.evidence(
+            rows = await store.events.evidence(
                 conn, key=key, kind=kind, reason=reason, since=since, before_id=before_id, limit=limit
             )
         return [dict(row._mapping) for row in rows]
@@ -239,13 +243,13 @@ class Feedback:
         Leaves out what says nothing about it (opened, clicked). The rows are those of `events`.
         """
         async with self.database.reading() as conn:
-            rows = await store.latest_events(conn, key_of(address), limit)
+            rows = await store.events.latest_events(conn, key_of(address), limit)
         return [dict(row._mapping) for row in rows]
 
     async def soft_bounces(self, address: str) -> dict[str, object] | None:
         """Counters of an address that is failing and not blocked yet, for `explain`; None when there are none."""
         async with self.database.reading() as conn:
-            row = await store.standing_row(conn, key_of(address))
+            row = await store.events.standing_row(conn, key_of(address))
         if row is None or not (row.soft_days or row.transient_days):
             return None
         return {
@@ -260,20 +264,24 @@ class Feedback:
         counted = await self.soft_bounces(address)
         return {"soft_bounces": counted} if counted else {}
 
-    async def soft_counter(self, conn: AsyncConnection) -> int:
+    async def erase_keys(self, conn: AsyncConnection, keys: Sequence[str]) -> int:
+        """Delete what is kept about these address keys, inside somebody else's transaction."""
+        return await store.erasing.erase_keys(conn, keys)
+
+    async def count_soft_bounced(self, conn: AsyncConnection) -> int:
         """`count_soft` inside somebody else's view of the store."""
-        return await store.count_soft(conn, self.clock() - timedelta(days=_COUNTED_DAYS))
+        return await store.events.count_soft(conn, self.clock() - timedelta(days=_COUNTED_DAYS))
 
     async def count_soft(self) -> int:
         """Addresses that have failed softly of late and are not blocked; for the counts of the blacklist."""
         async with self.database.reading() as conn:
-            return await store.count_soft(conn, self.clock() - timedelta(days=_COUNTED_DAYS))
+            return await store.events.count_soft(conn, self.clock() - timedelta(days=_COUNTED_DAYS))
 
     async def tend(self) -> int:
         """Drop what is over its retention; answers how many events went."""
         now = self.clock()
         async with self.database.transaction(timeout_s=_TRANSACTION_S) as conn:
-            return await outbox.forget_before(
+            return await store.notices.forget_before(
                 conn,
                 events=now - timedelta(days=self._retention_days),
                 ignored=now - timedelta(days=min(_IGNORED_DAYS, self._retention_days)),
@@ -284,8 +292,8 @@ class Feedback:
         """Outgoing notices by state; with *retry* those that were given up are tried again from the start."""
         async with self.database.transaction() as conn:
             if retry:
-                await outbox.revive_notices(conn, self.clock())
-            return await outbox.count_notices(conn)
+                await store.notices.revive_notices(conn, self.clock())
+            return await store.notices.count_notices(conn)
 
     async def recheck_domains(self) -> int:
         """Lift the entries of addresses whose domain takes mail again; answers how many were asked about."""
@@ -310,7 +318,7 @@ class Feedback:
         after = ""
         while True:
             async with self.database.reading() as conn:
-                found = await store.dead_domains(conn, _DOMAIN_CAUSES, after, store.CHUNK)
+                found = await store.events.dead_domains(conn, _DOMAIN_CAUSES, after, store.events.CHUNK)
             if not found:
                 return
             after = found[-1][0]

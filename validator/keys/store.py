@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Column, MetaData, String, Table, insert, select, update
+from sqlalchemy import Column, MetaData, String, Table, insert, update
 
 from validator.database.columns import Instant
 from validator.database.connecting import AsyncConnection
-from validator.keys.key import KeyRecord, Scope
+from validator.keys.key import KeyRecord
 
 metadata = MetaData()
 
@@ -44,22 +43,9 @@ async def add_key(conn: AsyncConnection, record: KeyRecord) -> None:
     )
 
 
-async def all_keys(conn: AsyncConnection) -> tuple[KeyRecord, ...]:
-    """Every key, oldest first."""
-    rows = (await conn.execute(select(api_keys).order_by(api_keys.c.created, api_keys.c.id))).mappings()
-    return tuple(_record(dict(row)) for row in rows)
-
-
 async def revoke_key(conn: AsyncConnection, key_id: str, *, now: datetime) -> bool:
     """Mark a key as revoked; False when there is none that could be."""
     changed = await conn.execute(
         update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked.is_(None)).values(revoked=now)
     )
     return changed.rowcount == 1
-
-
-def _record(row: dict[str, Any]) -> KeyRecord:
-    """A row as a record; scopes that this version does not know are left out."""
-    known = {scope.value: scope for scope in Scope}
-    scopes = frozenset(known[word] for word in row.pop("scopes").split() if word in known)
-    return KeyRecord(scopes=scopes, **row)

@@ -16,7 +16,7 @@ from validator.server.app_keys import ACTOR, AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.load import Flight
 from validator.server.problems import ProblemException, from_error
 from validator.server.request_id import REQUEST_ID, request_id_of
-from validator.server.routes import Route
+from validator.server.routes import Route, Scope
 
 log = structlog.get_logger("validator.server")
 
@@ -30,6 +30,8 @@ class Mounted:
     def __init__(self, route: Route, app: web.Application) -> None:
         settings = app[RUNTIME].settings
         self._route = route
+        self._runtime = app[RUNTIME]
+        self._uses_store = route.scope not in {None, Scope.CHECK}
         self._handler = route.handler
         self._authenticator = app[AUTHENTICATOR]
         self._load = app[LOAD]
@@ -55,6 +57,8 @@ class Mounted:
             assert task is not None
             flight = flights[task] = Flight(self._route.path, started, self._deadline_s)
             try:
+                if self._uses_store:
+                    await self._runtime.load_store()
                 if self._is_watched:
                     request[ACTOR] = await self._authenticator.authorise(request, self._route)
                 response = await self._handler(request)

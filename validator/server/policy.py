@@ -8,7 +8,6 @@ from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from validator.feedback.reasons import Action, Blame, Disposition, FailureReason
-from validator.feedback.replaying import preview
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import json_response, read_model
 from validator.server.event_schemas import whole
@@ -86,6 +85,8 @@ async def get_policy(request: web.Request) -> web.StreamResponse:
 
 async def post_preview(request: web.Request) -> web.StreamResponse:
     """Compare a changed policy with the one in force, over all stored events."""
+    from validator.feedback.replaying import preview
+
     wanted = await read_model(request, PreviewRequest, MAX_PREVIEW_BODY_BYTES)
     feedback = request.app[RUNTIME].feedback
     changes = {reason: change.model_dump(exclude_none=True) for reason, change in wanted.reasons.items()}

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.rows import tuple_row
-from sqlalchemy.engine import URL
 
 from validator.blacklist.entry import Kind
 from validator.blacklist.store.codes import KindCode
@@ -60,9 +59,9 @@ class _Asked:
 class PostgresLookup:
     """`HotLookup` on a PostgreSQL server."""
 
-    def __init__(self, url: URL, *, timeout_s: float) -> None:
+    def __init__(self, url: str, *, timeout_s: float) -> None:
         """*timeout_s* bounds the wait for one answer."""
-        self._dsn = url.render_as_string(hide_password=False)
+        self._dsn = url
         self._timeout_s = timeout_s
         self._waiting: deque[_Asked] = deque()
         self._idle: list[psycopg.AsyncConnection[Any]] = []

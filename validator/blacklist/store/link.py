@@ -16,7 +16,7 @@ def hot_lookup(database: Database) -> HotLookup:
         return SqliteLookup(path)
     from validator.blacklist.store.hot_postgres import PostgresLookup
 
-    return PostgresLookup(database.url, timeout_s=database.timeout_s)
+    return PostgresLookup(database.location.url, timeout_s=database.timeout_s)
 
 
 def bulk_link(database: Database) -> Link:
@@ -26,4 +26,4 @@ def bulk_link(database: Database) -> Link:
         return SqliteLink(path, timeout_s=max(30.0, database.timeout_s))
     from validator.blacklist.store.load_postgres import PostgresLink
 
-    return PostgresLink(database.url, timeout_s=database.timeout_s)
+    return PostgresLink(database.location.url, timeout_s=database.timeout_s)

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-from sqlalchemy.engine import URL
 
 from validator.blacklist.store.loading import STAGE_COLUMNS, Staged
 from validator.errors import StorageUnavailable
@@ -40,11 +39,11 @@ def _translated_names(statement: str) -> str:
 class PostgresLink:
     """`Link` on a PostgreSQL server."""
 
-    def __init__(self, url: URL, *, timeout_s: float) -> None:
+    def __init__(self, url: str, *, timeout_s: float) -> None:
         """Connect; raises `StorageUnavailable`."""
         with translated():
             self._connection = psycopg.connect(
-                url.render_as_string(hide_password=False),
+                url,
                 autocommit=True,
                 connect_timeout=max(2, int(timeout_s)),
                 application_name="validator-import",

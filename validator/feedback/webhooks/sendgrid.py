@@ -7,22 +7,17 @@ https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
-from typing import Any
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
+from typing import TYPE_CHECKING, Any
 
 from validator.errors import SettingsError, WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
 from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, text_of
 from validator.feedback.webhooks.signing import REFUSED, decoded, require_fresh
+
+if TYPE_CHECKING:
+    from validator.feedback.webhooks.asymmetric import EllipticKey
 
 PROVIDER = "sendgrid"
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
@@ -50,33 +45,25 @@ _CLASSES = {
 }
 
 
-def load_key(text: str) -> ec.EllipticCurvePublicKey:
+def load_key(text: str) -> EllipticKey:
     """The public key of the webhook settings page, base64 DER or PEM; raises `SettingsError`."""
+    from validator.feedback.webhooks.asymmetric import elliptic_key
+
     try:
-        if "BEGIN" in text:
-            key = load_pem_public_key(text.encode())
-        else:
-            key = load_der_public_key(base64.b64decode("".join(text.split()), validate=True))
-    except (ValueError, binascii.Error) as error:
-        raise SettingsError("VALIDATOR_SENDGRID_PUBLIC_KEY: not a public key") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise SettingsError("VALIDATOR_SENDGRID_PUBLIC_KEY: not an elliptic-curve key")
-    return key
+        return elliptic_key(text)
+    except ValueError as error:
+        raise SettingsError("VALIDATOR_SENDGRID_PUBLIC_KEY: not the public key of an elliptic curve") from error
 
 
-def verify(
-    body: bytes, headers: Mapping[str, str], key: ec.EllipticCurvePublicKey, *, now: float, tolerance_s: float
-) -> None:
+def verify(body: bytes, headers: Mapping[str, str], key: EllipticKey, *, now: float, tolerance_s: float) -> None:
     """Refuse a request that is not signed by *key*. Every byte of body, time and signature counts."""
+    from validator.feedback.webhooks.asymmetric import ecdsa_holds
+
     timestamp = headers.get(TIMESTAMP, "")
     signature = decoded(headers.get(SIGNATURE, ""))
     require_fresh(timestamp, now, tolerance_s)
-    try:
-        if encode_dss_signature(*decode_dss_signature(signature)) != signature:
-            raise WebhookRejected(REFUSED)
-        key.verify(signature, timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, ValueError):
-        raise WebhookRejected(REFUSED) from None
+    if not ecdsa_holds(key, signature, timestamp.encode() + body):
+        raise WebhookRejected(REFUSED)
 
 
 def read(item: Mapping[str, Any]) -> list[Reported]:

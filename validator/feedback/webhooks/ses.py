@@ -14,11 +14,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
 from validator.errors import WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
@@ -72,6 +67,8 @@ def verify(
     tolerance_s: float,
 ) -> None:
     """Refuse an SNS message that is not signed by *certificate_pem*, is of another topic, or is too old."""
+    from validator.feedback.webhooks.asymmetric import rsa_holds
+
     kind = envelope.get("Type")
     names = _SIGNED.get(kind) if isinstance(kind, str) else None
     sent = moment(envelope.get("Timestamp"))
@@ -80,33 +77,15 @@ def verify(
     if tolerance_s and abs((now - sent).total_seconds()) > tolerance_s:
         raise WebhookRejected(REFUSED)
     signed = "".join(f"{name}\n{envelope[name]}\n" for name in names if isinstance(envelope.get(name), str))
-    algorithm: hashes.HashAlgorithm
-    match str(envelope.get("SignatureVersion")):
-        case "1":
-            algorithm = hashes.SHA1()  # noqa: S303 -- SNS signature version 1 is defined so
-        case "2":
-            algorithm = hashes.SHA256()
-        case _:
-            raise WebhookRejected(REFUSED)
-    try:
-        certificate = x509.load_pem_x509_certificate(certificate_pem)
-        key = certificate.public_key()
-    except ValueError:
-        raise WebhookRejected(REFUSED) from None
-    if (
-        not isinstance(key, rsa.RSAPublicKey)
-        or not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+    version = str(envelope.get("SignatureVersion"))
+    if version not in {"1", "2"} or not rsa_holds(
+        certificate_pem,
+        decoded(text_of(envelope, "Signature")),
+        signed.encode("utf-8", "surrogatepass"),
+        sha256=version == "2",
+        now=now,
     ):
         raise WebhookRejected(REFUSED)
-    try:
-        key.verify(
-            decoded(text_of(envelope, "Signature")),
-            signed.encode("utf-8", "surrogatepass"),
-            padding.PKCS1v15(),
-            algorithm,
-        )
-    except InvalidSignature:
-        raise WebhookRejected(REFUSED) from None
 
 
 def read(item: Mapping[str, Any]) -> list[Reported]:
