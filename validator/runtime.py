@@ -23,7 +23,6 @@ from validator.blacklist.service import Blacklist
 from validator.checker import WindowPipeline
 from validator.database import Database
 from validator.errors import StorageUnavailable
-from validator.feedback.classify import Classifier
 from validator.feedback.gate import WebhookGate
 from validator.feedback.reasons import Disposition, FailureReason
 from validator.feedback.service import ConfirmDomain, Feedback
@@ -136,13 +135,12 @@ def guard_of(settings: Settings, reference: Reference) -> Guard:
     )
 
 
-def imported_text_judge(reference: Reference) -> Classify:
+def imported_text_judge(feedback: Feedback) -> Classify:
     """Says what the failure text of an imported line means for its address; None when it does not speak against it."""
-    classifier = Classifier(reference)
     causes = {cause.value: cause for cause in Cause}
 
     def judge(text: str) -> Cause | None:
-        found = classifier.classify_text(text)
+        found = feedback.classifier.classify_text(text)
         match found.disposition:
             case Disposition.HARD | Disposition.SOFT | Disposition.COMPLAINT:
                 return causes.get(found.reason.value, Cause.IMPORT)
@@ -169,14 +167,22 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
             erase_key=settings.erase_key.get_secret_value().encode() or None,
         )
         stack.push_async_callback(database.aclose)
-        blacklist = await stack.enter_async_context(
-            Blacklist.open(database, guard_of(settings, reference), classify=imported_text_judge(reference))
-        )
-        static = parse_static_keys(settings.keys.get_secret_value(), since=datetime.now(UTC))
-        keys = await stack.enter_async_context(KeyRing.open(database, static))
         resolver = open_resolver(settings, reference)
         await resolver.start()
         stack.push_async_callback(resolver.aclose)
+        feedback = await stack.enter_async_context(
+            Feedback.open(database, reference, settings, confirm_domain=_domain_confirmer(resolver, settings))
+        )
+        blacklist = await stack.enter_async_context(
+            Blacklist.open(
+                database,
+                guard_of(settings, reference),
+                classify=imported_text_judge(feedback),
+                companion=feedback,
+            )
+        )
+        static = parse_static_keys(settings.keys.get_secret_value(), since=datetime.now(UTC))
+        keys = await stack.enter_async_context(KeyRing.open(database, static))
         checker = WindowPipeline(
             **_reference_parts(settings, reference),
             resolver=resolver,
@@ -186,10 +192,6 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
             dns_timeout_s=settings.dns_timeout_s,
             relays_are_application=settings.relays_are_application,
         )
-        feedback = await stack.enter_async_context(
-            Feedback.open(database, reference, settings, confirm_domain=_domain_confirmer(resolver, settings))
-        )
-        blacklist.companion = feedback
         webhooks = WebhookGate(settings)
         runtime = Runtime(settings, reference, resolver, database, blacklist, checker, keys, feedback, webhooks)
         checker.evidence = runtime.evidence

@@ -54,15 +54,18 @@ class Blacklist:
         *,
         clock: Clock = utc_now,
         classify: Classify | None = None,
+        companion: Companion | None = None,
     ) -> None:
-        """Without a *guard*, only public suffixes and wide networks are refused; *classify* judges imported texts."""
+        """Without a *guard*, only public suffixes and wide networks are refused; *classify* judges imported texts.
+
+        *companion* keeps something about the same addresses.
+        """
         self.guard: Final = guard or Guard()
         self._database: Final = database
         self._clock: Final = clock
         self._classify: Final = classify
         self._blocked: Final = Blocked(clock)
-        self.companion: Companion | None = None
-        """Who else keeps something about the same addresses; set before the first use of a part."""
+        self._companion: Final = companion
         self._tasks: list[asyncio.Task[None]] = []
         self._matcher: Final = Matcher(database, hot_lookup(database))
 
@@ -75,7 +78,7 @@ class Blacklist:
     def _parts(self) -> Parts:
         from validator.blacklist.parts import Parts
 
-        return Parts(self._database, self.guard, self._clock, self._classify, self._blocked, self.companion)
+        return Parts(self._database, self.guard, self._clock, self._classify, self._blocked, self._companion)
 
     @property
     def entries(self) -> Entries:
@@ -122,9 +125,10 @@ class Blacklist:
         watch: bool = True,
         clock: Clock = utc_now,
         classify: Classify | None = None,
+        companion: Companion | None = None,
     ) -> AsyncIterator[Self]:
         """A started blacklist; *watch* for changes of other processes unless this one is short-lived."""
-        blacklist = cls(database, guard, clock=clock, classify=classify)
+        blacklist = cls(database, guard, clock=clock, classify=classify, companion=companion)
         try:
             await blacklist.start(watch=watch)
             yield blacklist
