@@ -198,6 +198,29 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         yield runtime
 
 
+@asynccontextmanager
+async def open_blacklist(settings: Settings) -> AsyncIterator[Blacklist]:
+    """The blacklist alone, for one command: no check, no background work, and patience with whoever is writing."""
+    reference = load_reference(settings.data_dir)
+    database = await Database.open(
+        settings.database_url.get_secret_value(),
+        migrate=settings.migrate,
+        timeout_s=max(30.0, settings.store_timeout_s),
+        erase_key=settings.erase_key.get_secret_value().encode() or None,
+    )
+    try:
+        feedback = Feedback(database, reference, confirm_domain=_cannot_tell)
+        judge, guard = imported_text_judge(feedback), guard_of(settings, reference)
+        async with Blacklist.open(database, guard, watch=False, classify=judge, companion=feedback) as blacklist:
+            yield blacklist
+    finally:
+        await database.aclose()
+
+
+async def _cannot_tell(_domain: str) -> None:
+    """No resolver was opened."""
+
+
 def _domain_confirmer(resolver: MailResolver, settings: Settings) -> ConfirmDomain:
     """Our own DNS's word on whether a domain takes no mail; None when it could not tell."""
 

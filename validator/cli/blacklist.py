@@ -38,26 +38,11 @@ def actor() -> str:
 @asynccontextmanager
 async def opened(settings_file: Path | None) -> AsyncIterator[Blacklist]:
     """The blacklist of the configured store, without the rest of the service."""
-    from validator.blacklist.service import Blacklist
-    from validator.database import Database
-    from validator.reference import load_reference
-    from validator.runtime import guard_of, imported_text_judge
+    from validator.runtime import open_blacklist
     from validator.settings import load_settings
 
-    settings = load_settings(settings_file)
-    database = await Database.open(
-        settings.database_url.get_secret_value(),
-        migrate=settings.migrate,
-        timeout_s=max(30.0, settings.store_timeout_s),
-        erase_key=settings.erase_key.get_secret_value().encode() or None,
-    )
-    try:
-        reference = load_reference(settings.data_dir)
-        guard, judge = guard_of(settings, reference), imported_text_judge(reference)
-        async with Blacklist.open(database, guard, watch=False, classify=judge) as blacklist:
-            yield blacklist
-    finally:
-        await database.aclose()
+    async with open_blacklist(load_settings(settings_file)) as blacklist:
+        yield blacklist
 
 
 def on_list(settings_file: Path | None, work: Callable[[Blacklist], Awaitable[_Answer]]) -> _Answer:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from validator.blacklist.entry import Kind
 from validator.blacklist.results import Allowed
@@ -15,7 +15,7 @@ from validator.server.blacklist_models import WhyQuery
 from validator.server.bodies import json_response, read_model, read_query
 from validator.server.import_models import PageQuery
 from validator.server.routes import Answer, Param, ParamPlace, Route, Scope
-from validator.server.wire_types import Expiry, StrictRequest, Text, Value
+from validator.server.wire_types import Expiry, StrictRequest, Text, Value, Wire
 
 MAX_BODY_BYTES = 16 * 1024
 
@@ -32,7 +32,7 @@ class AllowRequest(StrictRequest):
     force: bool = Field(False, description="Enter it even if it is a big provider's domain.")
 
 
-class AllowModel(BaseModel):
+class AllowModel(Wire):
     """A rule of the allow-list."""
 
     id: str = Field(description="Stable identifier.")
@@ -46,7 +46,7 @@ class AllowModel(BaseModel):
     removed: datetime | None = Field(description="When it was taken off again.")
 
 
-class AllowPage(BaseModel):
+class AllowPage(Wire):
     """Some rules in force, newest first."""
 
     entries: list[AllowModel] = Field(description="In a stable order.")

@@ -5,14 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from validator.blacklist.entry import Action, Cause, Entry, Event, Hit, Kind, State
 from validator.blacklist.filter import Filter, Group
-from validator.server.wire_types import Cursor, Expiry, ListName, Moment, ShortText, StrictRequest, Text, Value, split
+from validator.server.wire_types import (
+    Cursor,
+    Expiry,
+    ListName,
+    Moment,
+    ShortText,
+    StrictRequest,
+    Text,
+    Value,
+    Wire,
+    split,
+)
 
 
-class EntryModel(BaseModel):
+class EntryModel(Wire):
     """An entry of the blacklist."""
 
     id: str = Field(description="Stable identifier.")
@@ -34,7 +45,7 @@ class EntryModel(BaseModel):
     last_blocked: datetime | None = Field(description="When a check last did.")
 
 
-class EntryEvent(BaseModel):
+class EntryEvent(Wire):
     """One line of an entry's history."""
 
     action: Action = Field(description="What happened.")
@@ -51,7 +62,7 @@ class EntryDetail(EntryModel):
     history: list[EntryEvent] = Field(description="Oldest first.")
 
 
-class AddressDetail(BaseModel):
+class AddressDetail(Wire):
     """Why and since when an address is on the blacklist."""
 
     address: str = Field(description="The address that was asked about, as it is compared.")
@@ -144,7 +155,7 @@ class SearchQuery(FilterModel):
     cursor: Cursor | None = None
 
 
-class EntryPage(BaseModel):
+class EntryPage(Wire):
     """Some entries, newest first."""
 
     entries: list[EntryModel] = Field(description="In a stable order.")
@@ -165,7 +176,7 @@ class LookupRequest(StrictRequest):
     lists: list[ListName] = Field(default_factory=list, max_length=16, description="Lists besides `default`.")
 
 
-class HitModel(BaseModel):
+class HitModel(Wire):
     """An entry that matches."""
 
     id: str = Field(description="Its identifier.")
@@ -180,7 +191,7 @@ class HitModel(BaseModel):
     overridden: bool = Field(description="The allow-list overrides it.")
 
 
-class LookupResult(BaseModel):
+class LookupResult(Wire):
     """What is known about one key."""
 
     blocked: bool | None = Field(description="Whether something blocks it; null for a key that is none.")
@@ -188,7 +199,7 @@ class LookupResult(BaseModel):
     fault: str | None = Field(description="Why the key is none.")
 
 
-class LookupResponse(BaseModel):
+class LookupResponse(Wire):
     """Same length and order as the keys."""
 
     results: list[LookupResult] = Field(description="One per key.")
@@ -203,7 +214,7 @@ class RemoveRequest(StrictRequest):
     expected: int | None = Field(None, ge=0, description="Number that a dry run showed; 409 when it is another now.")
 
 
-class RemoveResponse(BaseModel):
+class RemoveResponse(Wire):
     """What a bulk removal came to."""
 
     number: int = Field(description="Entries removed, or that would be.")
@@ -217,7 +228,7 @@ class UndoRequest(StrictRequest):
     token: Annotated[str, Field(min_length=1, max_length=40, description="Identifier of the import or removal.")]
 
 
-class CountModel(BaseModel):
+class CountModel(Wire):
     """One group."""
 
     name: str = Field(description="Cause, kind, source, list, state or day.")
@@ -231,7 +242,7 @@ class StatsQuery(StrictRequest):
     state: States = Field(default_factory=list)
 
 
-class StatsResponse(BaseModel):
+class StatsResponse(Wire):
     """Counts of entries that have not expired."""
 
     group_by: Group = Field(description="What they are counted by.")
@@ -240,7 +251,7 @@ class StatsResponse(BaseModel):
     soft_bounced: int | None = Field(description="Addresses that bounced softly and are not blacklisted.")
 
 
-class ListModel(BaseModel):
+class ListModel(Wire):
     """A named list."""
 
     name: str = Field(description="Its name.")
@@ -250,7 +261,7 @@ class ListModel(BaseModel):
     entries: int = Field(description="Entries on it that block.")
 
 
-class ListsResponse(BaseModel):
+class ListsResponse(Wire):
     """Every named list."""
 
     lists: list[ListModel] = Field(description="`default` first.")
@@ -268,7 +279,7 @@ class EraseRequest(StrictRequest):
     addresses: list[Value] = Field(min_length=1, max_length=1_000, description="Exact addresses.")
 
 
-class EraseResponse(BaseModel):
+class EraseResponse(Wire):
     """What an erasure came to."""
 
     erased: int = Field(description="Addresses that were known and are wiped; whether they block stays as it was.")

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 
 from validator.feedback.classify import Classifier
 from validator.feedback.mail.failure import MailKind
@@ -17,6 +17,7 @@ from validator.server.bodies import decode_json, json_response, read_body
 from validator.server.event_schemas import OutcomeModel, ReplyCode
 from validator.server.problems import from_validation
 from validator.server.routes import Answer, Route, Scope
+from validator.server.wire_types import Wire
 
 MAX_CLASSIFY_BODY_BYTES = 8 * 1024 * 1024
 MAX_REPLIES = 1_000
@@ -27,7 +28,7 @@ _AT_A_TIME_CHARS = 16 * 1024
 _REPLY_CHARS = 320
 
 
-class ReplyModel(BaseModel):
+class ReplyModel(Wire):
     """A reply of a mail server."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -43,7 +44,7 @@ class ReplyModel(BaseModel):
     )
 
 
-class ClassifyResponse(BaseModel):
+class ClassifyResponse(Wire):
     """Every outcome; for a single reply its fields also stand beside `results`."""
 
     model_config = ConfigDict(extra="allow")

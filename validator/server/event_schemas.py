@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, RootModel, ValidationError
 
 from validator.errors import Complaint, LimitExceeded, RequestRefused
 from validator.feedback.event import EventKind, Reported
@@ -18,6 +18,7 @@ from validator.feedback.reply import Stage
 from validator.feedback.webhooks.reading import MAX_ITEMS, Unread
 from validator.server.bodies import decode_json, read_query
 from validator.server.problems import ProblemException, complaint_of
+from validator.server.wire_types import Wire
 
 _KINDS = Literal[
     "bounce", "deferral", "delivery", "complaint", "unsubscribe", "auto_reply", "provider_suppressed",
@@ -45,7 +46,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 Moment = Annotated[datetime, BeforeValidator(_written_moment)]
 
 
-class EventModel(BaseModel):
+class EventModel(Wire):
     """One event in our own form."""
 
     model_config = ConfigDict(extra="forbid")
@@ -84,7 +85,7 @@ class EventModel(BaseModel):
         )
 
 
-class OutcomeModel(BaseModel):
+class OutcomeModel(Wire):
     """What a failure means for one recipient."""
 
     recipient: str | None = Field(description="Whom the message tells its reader about; null when it names nobody.")
@@ -106,7 +107,7 @@ class OutcomeModel(BaseModel):
     )
 
 
-class EventList(BaseModel):
+class EventList(Wire):
     """Several events under a name."""
 
     model_config = ConfigDict(extra="forbid")
@@ -124,7 +125,7 @@ class WebhookDocument(RootModel[dict[str, Any] | list[Any]]):
     """What a provider sends, as it documents it."""
 
 
-class InvalidEvent(BaseModel):
+class InvalidEvent(Wire):
     """An event that was not stored."""
 
     index: int = Field(description="Its place in the request, from 0.")
@@ -133,7 +134,7 @@ class InvalidEvent(BaseModel):
     why: str = Field(description="The same as `detail`, under its older name.")
 
 
-class EventReceipt(BaseModel):
+class EventReceipt(Wire):
     """What became of each event; every one is in exactly one of the four."""
 
     accepted: int = Field(description="Stored.")
@@ -146,7 +147,7 @@ class EventReceipt(BaseModel):
     )
 
 
-class StoredEvent(BaseModel):
+class StoredEvent(Wire):
     """A stored event."""
 
     id: str = Field(description="Number of the row.")
@@ -171,14 +172,14 @@ class StoredEvent(BaseModel):
     received_at: datetime = Field(description="When it came in.")
 
 
-class EventsResponse(BaseModel):
+class EventsResponse(Wire):
     """A page of evidence."""
 
     events: list[StoredEvent] = Field(description="Newest arrival first.")
     cursor: str | None = Field(description="For the next page; null when this was the last.")
 
 
-class EventsQuery(BaseModel):
+class EventsQuery(Wire):
     """Which events."""
 
     model_config = ConfigDict(extra="forbid")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from validator.blacklist.batch import Batch, BatchStatus, Operation
 from validator.blacklist.entry import Cause, Kind
 from validator.blacklist.store.loading import Counts
-from validator.server.wire_types import Cursor, Expiry, ListName, ShortText, StrictRequest
+from validator.server.wire_types import Cursor, Expiry, ListName, ShortText, StrictRequest, Wire
 
 
 class ImportQuery(StrictRequest):
@@ -35,7 +35,7 @@ class ImportPaste(StrictRequest):
     text: str = Field(max_length=8_000_000, description="What was pasted: lines, CSV with a header, or NDJSON.")
 
 
-class ImportCounts(BaseModel):
+class ImportCounts(Wire):
     """What an import has come to so far."""
 
     lines: int = Field(0, description="Lines read.")
@@ -51,7 +51,7 @@ class ImportCounts(BaseModel):
     left_out: int = Field(0, description="Failures that do not speak against their address.")
 
 
-class FaultModel(BaseModel):
+class FaultModel(Wire):
     """A line that made no entry, or not with everything that stands in it."""
 
     line: int = Field(description="From 1.")
@@ -59,7 +59,7 @@ class FaultModel(BaseModel):
     detail: str = Field(description="In words; never quotes the line.")
 
 
-class ImportModel(BaseModel):
+class ImportModel(Wire):
     """The report of an import (or bulk removal)."""
 
     id: str | None = Field(description="Identifier and undo token; null for a dry run.")
@@ -79,14 +79,14 @@ class ImportModel(BaseModel):
     faults: list[FaultModel] = Field(description="The first lines that made no entry; see `/faults` for all.")
 
 
-class ImportPage(BaseModel):
+class ImportPage(Wire):
     """Some imports, newest first."""
 
     imports: list[ImportModel] = Field(description="Their reports, without faults.")
     cursor: str | None = Field(description="For the next page; null when this was the last.")
 
 
-class FaultPage(BaseModel):
+class FaultPage(Wire):
     """Some faults of an import, in the order of the file."""
 
     faults: list[FaultModel] = Field(description="Lines that made no entry.")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
+from pydantic import BeforeValidator, ConfigDict, Field, RootModel
 
 from validator.server.schemas import CheckResponse, ListName
+from validator.server.wire_types import Wire
 from validator.settings import OnUnknown
 
 MAX_LISTS = 16
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(Wire):
     """Up to 1,000 addresses (a setting) and how to look at them; the options of `POST /check`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -28,7 +29,7 @@ class BatchRequest(BaseModel):
     )
 
 
-class RowError(BaseModel):
+class RowError(Wire):
     """Why a row has no verdict; the members of a problem document."""
 
     type: str = Field(description="`about:blank`, or a relative reference that names the kind of problem.")
@@ -37,20 +38,20 @@ class RowError(BaseModel):
     retry_after_s: int | None = Field(None, description="When to ask again, where that helps.")
 
 
-class BatchRowError(BaseModel):
+class BatchRowError(Wire):
     """A row of a batch without a verdict, in its place."""
 
     index: int = Field(description="0-based place in `emails`.")
     error: RowError = Field(description="Why.")
 
 
-class BatchResponse(BaseModel):
+class BatchResponse(Wire):
     """One result for every address, in order."""
 
     results: list[CheckResponse | BatchRowError] = Field(description="Same order and length as `emails`.")
 
 
-class LineError(BaseModel):
+class LineError(Wire):
     """A row of a stream without a verdict, in its place."""
 
     line: int = Field(description="1-based line on which the row began.")
@@ -58,7 +59,7 @@ class LineError(BaseModel):
     final: bool = Field(False, description="True when the stream had to end here; later rows were not judged.")
 
 
-class ListSummary(BaseModel):
+class ListSummary(Wire):
     """What a stream came to."""
 
     rows: int = Field(description="Rows answered, errors included.")
@@ -70,7 +71,7 @@ class ListSummary(BaseModel):
     complete: bool = Field(description="False when the stream had to end early.")
 
 
-class SummaryLine(BaseModel):
+class SummaryLine(Wire):
     """The last line, when `summary=true` asked for it."""
 
     summary: ListSummary = Field(description="Counts over the whole stream.")
@@ -84,7 +85,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class StreamQuery(BaseModel):
+class StreamQuery(Wire):
     """How a stream is read, judged and written; the options hold for every row that brings none of its own."""
 
     model_config = ConfigDict(extra="forbid")

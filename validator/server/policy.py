@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from validator.feedback.reasons import Action, Blame, Disposition, FailureReason
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import json_response, read_model
 from validator.server.event_schemas import whole
 from validator.server.routes import Answer, Route, Scope
+from validator.server.wire_types import Wire
 
 MAX_PREVIEW_BODY_BYTES = 64 * 1024
 
 
-class PolicyRow(BaseModel):
+class PolicyRow(Wire):
     """What one reason leads to."""
 
     disposition: Disposition = Field(description="What the reason says about the address.")
@@ -30,7 +31,7 @@ class PolicyRow(BaseModel):
     sentence: str = Field(description="For people.")
 
 
-class PolicyResponse(BaseModel):
+class PolicyResponse(Wire):
     """The policy in force."""
 
     version: str = Field(description="Version of the reference data that it stands in.")
@@ -41,7 +42,7 @@ Days = Annotated[int, Field(ge=0, le=3_650), BeforeValidator(whole)]
 Shown = Annotated[int, Field(ge=0, le=1_000), BeforeValidator(whole)]
 
 
-class PolicyChange(BaseModel):
+class PolicyChange(Wire):
     """Fields of one row that should be different."""
 
     model_config = ConfigDict(extra="forbid")
@@ -53,7 +54,7 @@ class PolicyChange(BaseModel):
     term_days: Days | None = Field(None, description="How long it blocks; 0: for good.")
 
 
-class PreviewRequest(BaseModel):
+class PreviewRequest(Wire):
     """What should be different."""
 
     model_config = ConfigDict(extra="forbid")
@@ -62,7 +63,7 @@ class PreviewRequest(BaseModel):
     show: Shown = Field(100, description="Most addresses to name on each side.")
 
 
-class PreviewResponse(BaseModel):
+class PreviewResponse(Wire):
     """What would change; nothing has."""
 
     addresses: int = Field(description="Addresses with events.")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from validator.errors import (
@@ -26,12 +26,13 @@ from validator.errors import (
     ValidatorError,
     WebhookRejected,
 )
+from validator.server.wire_types import Wire
 
 CONTENT_TYPE = "application/problem+json"
 STORE_RETRY_AFTER_S = 2
 
 
-class ProblemError(BaseModel):
+class ProblemError(Wire):
     """One fault of a request."""
 
     model_config = ConfigDict(title="ProblemError")
@@ -40,7 +41,7 @@ class ProblemError(BaseModel):
     detail: str = Field(description="What is wrong with it.")
 
 
-class Problem(BaseModel):
+class Problem(Wire):
     """RFC 9457 problem details."""
 
     model_config = ConfigDict(title="Problem")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
+from validator.server.wire_types import Wire
 from validator.settings import OnUnknown
 from validator.verdict import Outcome, Reason, Status
 
 ListName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
-class CheckRequest(BaseModel):
+class CheckRequest(Wire):
     """One address and how to look at it. Unknown fields are refused: a misspelt option must not rewrite an address."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -28,7 +29,7 @@ class CheckRequest(BaseModel):
     )
 
 
-class ChangeModel(BaseModel):
+class ChangeModel(Wire):
     """One repair."""
 
     rule: str = Field(description="Which rule, family first.")
@@ -38,7 +39,7 @@ class ChangeModel(BaseModel):
     sentence: str = Field(description="What the rule means, for people.")
 
 
-class FindingModel(BaseModel):
+class FindingModel(Wire):
     """The answer to one question."""
 
     reason: Reason = Field(description="Which question.")
@@ -46,14 +47,14 @@ class FindingModel(BaseModel):
     detail: str = Field(description="In words.")
 
 
-class ProviderModel(BaseModel):
+class ProviderModel(Wire):
     """The mailbox provider."""
 
     vendor: str = Field(description="Name of the provider.")
     trusted: bool = Field(description="The provider looks after its users' accounts.")
 
 
-class ExplainModel(BaseModel):
+class ExplainModel(Wire):
     """The evidence behind a verdict."""
 
     changes: list[ChangeModel] = Field(description="Repairs in order.")
@@ -65,7 +66,7 @@ class ExplainModel(BaseModel):
     extra: dict[str, Any] = Field(description="Further evidence, such as soft-bounce counters.")
 
 
-class CheckResponse(BaseModel):
+class CheckResponse(Wire):
     """The verdict."""
 
     orig: str = Field(description="Exactly what was sent.")
@@ -87,7 +88,7 @@ def _flag(value: object) -> object:
     return value
 
 
-class EnvelopeRequest(BaseModel):
+class EnvelopeRequest(Wire):
     """The same question in the form that clients of the model service send; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
@@ -103,7 +104,7 @@ class EnvelopeRequest(BaseModel):
     )
 
 
-class EnvelopeMeta(BaseModel):
+class EnvelopeMeta(Wire):
     """How it went."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -113,7 +114,7 @@ class EnvelopeMeta(BaseModel):
     count: int = Field(description="Number of verdicts in `data`.")
 
 
-class EnvelopeData(BaseModel):
+class EnvelopeData(Wire):
     """The verdict."""
 
     orig: str = Field(description="Exactly what was sent.")
@@ -125,7 +126,7 @@ class EnvelopeData(BaseModel):
     trusted: bool = Field(description="The provider looks after its users' accounts.")
 
 
-class EnvelopeResponse(BaseModel):
+class EnvelopeResponse(Wire):
     """The verdict in the envelope of the model service."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -134,14 +135,14 @@ class EnvelopeResponse(BaseModel):
     data: EnvelopeData = Field(description="The verdict.")
 
 
-class HealthResponse(BaseModel):
+class HealthResponse(Wire):
     """Whether the service can work, and what is sick."""
 
     status: Literal["ok", "draining", "unavailable"] = Field(description="`ok` with 200, anything else with 503.")
     checks: dict[str, dict[str, Any]] = Field(description="Each part with its own state.")
 
 
-class VersionResponse(BaseModel):
+class VersionResponse(Wire):
     """What is running."""
 
     version: str = Field(description="Version of the program.")
@@ -149,7 +150,7 @@ class VersionResponse(BaseModel):
     python: str = Field(description="Version of the interpreter.")
 
 
-class ReasonModel(BaseModel):
+class ReasonModel(Wire):
     """One reason."""
 
     reason: Reason = Field(description="The wire word.")
@@ -157,7 +158,7 @@ class ReasonModel(BaseModel):
     meaning: str = Field(description="When it applies.")
 
 
-class ReasonsResponse(BaseModel):
+class ReasonsResponse(Wire):
     """The seven reasons in order of precedence."""
 
     reasons: list[ReasonModel] = Field(description="Highest precedence first.")

@@ -90,7 +90,13 @@ ListName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Cursor = Annotated[str, Field(pattern=r"^c-[0-9]{1,18}$", description="From the page before.")]
 
 
-class StrictRequest(BaseModel):
+class Wire(BaseModel):
+    """What goes over the wire; its validator is built with its first use, not at the start."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class StrictRequest(Wire):
     """What a client sends; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
