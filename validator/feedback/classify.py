@@ -70,6 +70,7 @@ class Classifier:
         for place, rule in enumerate(self.rules):
             known = self._worded.setdefault(rule.wording.name, []) if rule.wording else self._wordless
             known.append((place, rule))
+        self._wordless_without_status = [item for item in self._wordless if not item[1].statuses]
         self._wordings = WordingIndex({rule.wording.name: rule.wording for rule in self.rules if rule.wording}.values())
 
     def classify_text(
@@ -87,8 +88,9 @@ class Classifier:
     def classify(self, reply: Reply) -> Classification:
         """Classify a reply that was read already."""
         found = self._wordings.phrases_in(reply.words)
+        wordless = self._wordless if reply.status else self._wordless_without_status
         worded = (item for name in found for item in self._worded[name])
-        for _, rule in heapq.merge(sorted(worded, key=_place), self._wordless, key=_place):
+        for _, rule in heapq.merge(sorted(worded, key=_place), wordless, key=_place):
             if rule.circumstances_hold(reply):
                 return self._answer(reply, rule, found[rule.wording.name] if rule.wording else "")
         if reply.code is not None and 200 <= reply.code < 300:

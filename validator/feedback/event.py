@@ -12,6 +12,7 @@ from validator.blacklist.keys import address_rule
 from validator.feedback.classify import Classification, Classifier
 from validator.feedback.reasons import FailureReason
 from validator.feedback.reply import Stage, parse_reply
+from validator.feedback.rules import STAGE_UNKNOWN
 
 MAX_TEXT_BYTES = 1024
 """Bytes of a reply that are kept as evidence."""
@@ -132,7 +133,10 @@ def judge(reported: Reported, classifier: Classifier, *, received_at: datetime) 
             stage=reported.stage,
         )
         found = classifier.classify(reply)
-        if reported.hint is not None and (found.reason is FailureReason.UNKNOWN or found.confidence < 0.5):
+        undecided = found.reason is FailureReason.UNKNOWN or found.confidence < 0.5
+        if reported.hint is FailureReason.MAILBOX_NOT_FOUND and found.rule in STAGE_UNKNOWN:
+            undecided = True  # the words fit, and who spoke with the server knows that it was asked for the recipient
+        if reported.hint is not None and undecided:
             because = f"the provider's category {reported.raw_type}"
             found = classifier.verdict(
                 reported.hint, rule=f"hint.{reported.provider}", confidence=0.5, reply=reply, because=because

@@ -100,7 +100,7 @@ def judge_message(raw: bytes, classifier: Classifier) -> Judged:
         return Judged(kind, found, notified[0].message_id, mail.header("Date"))
     failures = find_failures(mail)
     if failures:
-        known: dict[Failure, Outcome] = {}
+        known: Known = {}
         outcomes = tuple(judge_failure(failure, classifier, known) for failure in failures)
         return Judged(MailKind.BOUNCE, outcomes, _message_id(mail), mail.header("Date"))
     if is_auto_reply(mail):
@@ -141,20 +141,29 @@ def find_failures(mail: Mail) -> list[Failure]:
     return failures or failure_of_addressee(mail)
 
 
-def judge_failure(failure: Failure, classifier: Classifier, known: dict[Failure, Outcome]) -> Outcome:
+Known = dict[tuple[object, ...], tuple[Classification, str, Stage]]
+"""What was judged already in a message: everything that is said of a recipient but its addresses -> `_judge`."""
+
+
+def judge_failure(failure: Failure, classifier: Classifier, known: Known) -> Outcome:
     """Judge a failure; one that differs from an earlier one in its addresses only is judged as that was, by *known*."""
-    said = replace(failure, recipient="", original_recipient="", final_recipient="")
+    said = (failure.texts, failure.code, failure.status, failure.stage, failure.host, failure.action)
     if said not in known:
-        known[said] = _judge(said, classifier)
-    return replace(
-        known[said],
-        recipient=failure.recipient,
-        original_recipient=failure.original_recipient,
-        final_recipient=failure.final_recipient,
+        known[said] = _judge(failure, classifier)
+    classification, text, stage = known[said]
+    return Outcome(
+        failure.recipient,
+        classification,
+        failure.action,
+        text,
+        failure.original_recipient,
+        failure.final_recipient,
+        stage=stage,
+        host=failure.host,
     )
 
 
-def _judge(failure: Failure, classifier: Classifier) -> Outcome:
+def _judge(failure: Failure, classifier: Classifier) -> tuple[Classification, str, Stage]:
     """Judge the most telling of the texts: the first that a wording decides, else the one judged most surely."""
     best: Classification | None = None
     said = failure.texts[0] if failure.texts else ""
@@ -180,14 +189,7 @@ def _judge(failure: Failure, classifier: Classifier) -> Outcome:
         )
     if not best.code and failure.code:
         best = replace(best, code=failure.code)
-    return Outcome(
-        recipient="",
-        classification=best,
-        action=failure.action,
-        text=" ".join(said.split()),
-        stage=stage,
-        host=failure.host,
-    )
+    return best, " ".join(said.split()), stage
 
 
 def _with_quoted_first(texts: tuple[str, ...]) -> list[str]:

@@ -18,6 +18,8 @@ _GAP = " * "
 MAX_GAP = 90
 """Characters that ` * ` in a wording may stand for."""
 ANY = "*"
+STAGE_UNKNOWN = frozenset({"no_such_user.elsewhere", "no_such_user_weak.elsewhere"})
+"""Rules for "no such user" where nobody knows whether the recipient was asked for or the message refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class WordingIndex:
         candidates = [item for head in heads & self._by_head.keys() for item in self._by_head[head]]
         found: dict[str, tuple[int, str]] = {}
         for name, place, phrase in (*candidates, *self._anywhere):
-            if (name not in found or place < found[name][0]) and phrase.found_in(words):
+            if phrase.pieces[0] in words and (name not in found or place < found[name][0]) and phrase.found_in(words):
                 found[name] = (place, phrase.text)
         return {name: text for name, (_, text) in found.items()}
 

@@ -146,7 +146,7 @@ def failures_in_words(mail: Mail) -> list[Failure]:
     declared = [found for found in map(address_in_field, mail.header("X-Failed-Recipients").split(",")) if found]
     recipients = [entry.recipient for entry in named.values()]
     if len(declared) > len(recipients):
-        recipients = declared
+        recipients = list({name.lower(): name for name in declared}.values())
     return [
         _failure(recipient, named.get(recipient.lower()), spoken, alone=len(recipients) == 1)
         for recipient in recipients

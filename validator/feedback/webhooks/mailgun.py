@@ -86,8 +86,11 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
         hint = _CODES.get(int(number)) if number.isdigit() and len(number) == 3 else None
         if text_of(data, "reason").startswith("suppress-") or hint is FailureReason.ALREADY_SUPPRESSED:
             mapped = EventKind.PROVIDER_SUPPRESSED
+        if kind == "rejected":  # Mailgun took the message and would not send it: the account's, not the address's fault
+            hint = hint or FailureReason.SENDER_ACCOUNT_ERROR
         hint = hint or FailureReason.RECIPIENT_FILTERED
-    words = " ".join(part for part in (text_of(status, "message"), text_of(status, "description")) if part)
+    told = part_of(data, "reject") if kind == "rejected" else status
+    words = " ".join(part for part in (text_of(told, "message", "reason"), text_of(told, "description")) if part)
     return [
         Reported(
             kind=mapped,

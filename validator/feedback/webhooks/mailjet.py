@@ -28,7 +28,7 @@ _HINTS = {
     "no mail host": FailureReason.DOMAIN_NO_MAIL,
     "relay/access denied": FailureReason.RELAY_DENIED,
     "greylisted": FailureReason.GREYLISTED,
-    "typofix": FailureReason.RECIPIENT_FILTERED,
+    "typofix": FailureReason.ALREADY_SUPPRESSED,
     "sender blocked": FailureReason.SENDER_REJECTED,
     "content blocked": FailureReason.CONTENT_SPAM,
     "policy issue": FailureReason.POLICY_REJECTED,
@@ -51,6 +51,8 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
     message_id = text_of(item, "Message_GUID", "MessageID", "mj_message_id")
     mapped = _KINDS.get(kind, EventKind.IGNORED)
     hint = _HINTS.get(error.lower())
+    if mapped is EventKind.BOUNCE and hint is FailureReason.ALREADY_SUPPRESSED:
+        mapped = EventKind.PROVIDER_SUPPRESSED  # not sent at all: on their list, sent before, or a typo to them
     if mapped is EventKind.BOUNCE and hint is None:
         hint = FailureReason.RECIPIENT_FILTERED if item.get("hard_bounce") is True else FailureReason.DELIVERY_TIMEOUT
     return [

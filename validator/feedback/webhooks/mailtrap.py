@@ -17,6 +17,7 @@ PROVIDER = "mailtrap"
 _KINDS = {
     "bounce": EventKind.BOUNCE,
     "soft bounce": EventKind.DEFERRAL,
+    "suspension": EventKind.DEFERRAL,
     "reject": EventKind.PROVIDER_SUPPRESSED,
     "delivery": EventKind.DELIVERY,
     "spam": EventKind.COMPLAINT,
@@ -25,6 +26,7 @@ _KINDS = {
 _HINTS = {
     "bounce": FailureReason.RECIPIENT_FILTERED,
     "soft bounce": FailureReason.DELIVERY_TIMEOUT,
+    "suspension": FailureReason.SENDER_ACCOUNT_ERROR,
 }
 
 
