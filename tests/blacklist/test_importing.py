@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from validator.blacklist.entry import Cause, Kind, State
-from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Format, Reader, Row
+from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Format, Reader, Row, Run
 from validator.blacklist.importing.columns import armed, date_of, defused
 from validator.blacklist.importing.rows import Rows
 
@@ -218,3 +218,40 @@ def test_a_word_or_date_that_is_not_known_is_told_and_kept_and_the_entry_is_made
     assert "created" in other.detail
     assert isinstance(row, Row)
     assert (row.cause, row.note, row.created) == (Cause.IMPORT, "called (wobbly)", None)
+
+
+RUN_PARTS = [
+    "a@x.org", "b.c+d@mail.x-y.com", "A@x.org", "a@X.org", "a@xn--p1ai.org", "a@axn--b.com", "..@x.org",
+    f"{'a' * 70}@x.org", f"a@{'b' * 64}.org", "a@x", "a@x.o", "_a-@1.com", "a@-x.com", "a@x-.com", "a@x..com", "x.org",
+    "email", "email,note", "#",
+    " ", "\n", "\n", "\n", "\r\n", "\r", '"', ",", "é", "\x00", "{", "x" * 65_537,
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(RUN_PARTS), max_size=60),
+    st.integers(1, 40),
+    st.sampled_from([{}, {"kind": Kind.ADDRESS}, {"kind": Kind.DOMAIN}, {"note": "n\x00", "cause": Cause.COMPLAINT}]),
+)
+def test_runs_of_plain_lines_come_to_the_same_as_line_by_line(
+    parts: list[str], cut: int, defaults: dict[str, object]
+) -> None:
+    raw = "".join(parts).encode()
+    reader = Reader(Defaults(**defaults))  # type: ignore[arg-type]
+    found: list[Row | Fault] = []
+    for start in range(0, len(raw), cut):
+        for item in reader.feed_runs(raw[start : start + cut]):
+            found += item.rows() if isinstance(item, Run) else [item]
+    found += reader.finish()
+    assert found == read(raw, **defaults)
+
+
+@given(st.integers(1, 9), st.integers(1, 9))
+def test_a_run_is_cut_between_lines(lines: int, count: int) -> None:
+    reader = Reader(Defaults())
+    reader.feed(b"first@x.org\n")
+    [run] = reader.feed_runs("".join(f"a{number}@x.org\n" for number in range(lines)).encode())
+    assert isinstance(run, Run)
+    head, rest = run.cut(count)
+    assert [*head.rows(), *(rest.rows() if rest is not None else ())] == list(run.rows())
+    assert head.lines == min(lines, count)

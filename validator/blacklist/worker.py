@@ -12,7 +12,7 @@ import orjson
 
 from validator.blacklist.entry import Cause, Kind, State
 from validator.blacklist.guard import Guard
-from validator.blacklist.importing import NOT_THE_RECIPIENT, WARNINGS, Defaults, Fault, Reader, Row
+from validator.blacklist.importing import NOT_THE_RECIPIENT, WARNINGS, Defaults, Fault, Reader, Row, Run
 from validator.blacklist.keys import erased_key
 from validator.blacklist.store.codes import CauseCode, KindCode, StateCode
 from validator.blacklist.store.loading import (
@@ -20,14 +20,14 @@ from validator.blacklist.store.loading import (
     Block,
     Counts,
     Link,
+    Staged,
     Superseded,
     chunks_of,
     list_id,
     load,
     rehearse,
-    undo_additions,
-    undo_changes,
 )
+from validator.blacklist.store.undoing import undo_additions, undo_changes
 from validator.database import microseconds
 
 MAX_FAULTS: Final = 10_000
@@ -88,6 +88,7 @@ class Importer:
         self._items = 0
         self._faults_kept = 0
         self._faulty_line = 0
+        self._line = 0
         self._bytes = 0
         self._lists: dict[str, int] = {}
         self._now = clock()
@@ -107,29 +108,53 @@ class Importer:
         if done is not None:
             self.counts = done
             self._faults_kept = min(MAX_FAULTS, done.faults + done.left_out + done.warnings)
-        line = after_line
+        self._line = after_line
         for item in self._items_of(chunks):
-            if item.line <= after_line:
-                continue
-            full = len(self._block.rows) >= BLOCK_ROWS or self._items >= _MOST_ITEMS
-            if full and item.line != line:
-                self._commit(line, progress)
-            line = item.line
-            self._items += 1
-            if isinstance(item, Fault):
-                self._fault(item)
-            else:
-                self._row(item)
+            if isinstance(item, Run):
+                self._take_run(item, after_line, progress)
+            elif item.line > after_line:
+                self._take(item, progress)
         self._commit(self._reader.lines, progress)
         return self.counts
 
-    def _items_of(self, chunks: Iterable[bytes]) -> Iterator[Row | Fault]:
+    def _items_of(self, chunks: Iterable[bytes]) -> Iterator[Row | Fault | Run]:
+        runs = self._job.secret is None  # among erased addresses each one is looked for by a hash of its own
         for chunk in chunks:
             if self._stop.is_set():
                 raise Stopped
             self._bytes += len(chunk)
-            yield from self._reader.feed(chunk)
+            yield from self._reader.feed_runs(chunk) if runs else self._reader.feed(chunk)
         yield from self._reader.finish()
+
+    def _take(self, item: Row | Fault, progress: Progress) -> None:
+        if item.line != self._line:
+            self._make_room(progress)
+        self._line = item.line
+        self._items += 1
+        if isinstance(item, Fault):
+            self._fault(item)
+            return
+        row = self._staged(item)
+        if row is not None:
+            self._block.add(row)
+
+    def _take_run(self, run: Run, after_line: int, progress: Progress) -> None:
+        rest: Run | None = run
+        if run.first.line <= after_line:
+            done = after_line - run.first.line + 1
+            rest = run.cut(done)[1]
+        while rest is not None:
+            self._make_room(progress)
+            part, rest = rest.cut(BLOCK_ROWS - self._block.size)
+            row = self._staged(part.first)
+            assert row is not None, "an address is never too wide"
+            self._block.add_run(row, part.text, part.lines)
+            self._line = part.first.line + part.lines - 1
+
+    def _make_room(self, progress: Progress) -> None:
+        """Commit the block when it is full; only at a line's end."""
+        if self._block.size >= BLOCK_ROWS or self._items >= _MOST_ITEMS:
+            self._commit(self._line, progress)
 
     def _fault(self, fault: Fault) -> None:
         if fault.code == NOT_THE_RECIPIENT:
@@ -145,22 +170,19 @@ class Importer:
             self._faults_kept += 1
             self._block.faults.append((fault.line, fault.code, fault.detail))
 
-    def _row(self, row: Row) -> None:
+    def _staged(self, row: Row) -> Staged | None:
+        """A row as it is staged; None for a rule that is refused, which is then a fault."""
         rule, job = row.rule, self._job
         plain = rule.kind is Kind.ADDRESS
         if not plain and not job.force:
             reach = self._guard.reach(rule)
             if reach.refused:
                 self._fault(Fault(row.line, "too_wide", f"{reach.sentence}; `force` enters it all the same"))
-                return
+                return None
         list_number = self._lists.get(row.list)
         if list_number is None:
             list_number = self._lists[row.list] = self._list(row.list)
         kind = 0 if plain else _KINDS[rule.kind]
-        key = (kind, rule.key, list_number)
-        if key in self._block.rows:
-            self._block.counts.duplicates += 1
-            return
         if not plain:
             self._block.rules = True
             if rule.kind is Kind.MX_IP:
@@ -168,7 +190,7 @@ class Importer:
         if row.cause is not self._cause:
             self._cause, self._cause_code = row.cause, _CAUSES[row.cause.name]
         now = self._now
-        self._block.rows[key] = (
+        return (
             kind,
             rule.key,
             list_number,

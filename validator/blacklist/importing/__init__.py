@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from validator.blacklist.importing.lines import Lines
 from validator.blacklist.importing.row import NOT_THE_RECIPIENT, WARNINGS, Classify, Defaults, Fault, Format, Row
 from validator.blacklist.importing.rows import Rows
+from validator.blacklist.importing.runs import Run, end_of_run
 
-__all__ = ["NOT_THE_RECIPIENT", "WARNINGS", "Classify", "Defaults", "Fault", "Format", "Reader", "Row"]
+__all__ = ["NOT_THE_RECIPIENT", "WARNINGS", "Classify", "Defaults", "Fault", "Format", "Reader", "Row", "Run"]
 
 
 class Reader:
@@ -31,6 +32,32 @@ class Reader:
     def feed(self, chunk: bytes) -> list[Row | Fault]:
         """What this chunk completes."""
         return self._rows.feed(self._lines.feed(chunk))
+
+    def feed_runs(self, chunk: bytes) -> list[Row | Fault | Run]:
+        """The same, with runs of plain addresses in one piece each."""
+        data = self._lines.complete(chunk)
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        found: list[Row | Fault | Run] = []
+        place = 0
+        while place < len(data):
+            if self._rows.may_run and not self._lines.broken:
+                end = end_of_run(data, place)
+                if end > place:
+                    found.append(self._run(data[place:end].decode("ascii")))
+                    place = end
+                    continue
+            end = data.find(b"\n", place) + 1 if self._rows.by_line else 0
+            found += self._rows.feed(self._lines.numbered(data[place : end or len(data)]))
+            place = end or len(data)
+        return found
+
+    def _run(self, text: str) -> Run:
+        count = text.count("\n")
+        number = self._lines.skip(count)
+        [first] = self._rows.feed([(number, text[: text.index("\n")])])
+        assert isinstance(first, Row), "the pattern lets only addresses through"
+        return Run(first, count, text)
 
     def finish(self) -> Iterator[Row | Fault]:
         """What the end of the file completes."""

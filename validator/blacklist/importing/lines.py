@@ -23,20 +23,38 @@ class Lines:
 
     def feed(self, chunk: bytes) -> list[tuple[int, str | None]]:
         """The lines that this chunk completes."""
+        return self.numbered(self.complete(chunk))
+
+    def complete(self, chunk: bytes) -> bytes:
+        """The lines that this chunk completes, as one piece; pass on all of it to `numbered` or `skip`."""
         if not self._started:
             self._head += chunk
             if len(self._head) < 4:
-                return []
+                return b""
             chunk = self._start()
         elif self._decoder is not None:
             chunk = self._decoder.decode(chunk).encode()
-        return self._split(chunk)
+        return self._cut(chunk)
+
+    def numbered(self, lines: bytes) -> list[tuple[int, str | None]]:
+        """Some of the lines that `complete` gave, with their numbers."""
+        return [self._line(part) for part in lines.splitlines()]
+
+    def skip(self, count: int) -> int:
+        """Count so many lines as read; answers the number of the first."""
+        self.number += count
+        return self.number - count + 1
+
+    @property
+    def broken(self) -> bool:
+        """The next line is the end of one whose beginning was dropped."""
+        return self._overlong
 
     def finish(self) -> list[tuple[int, str | None]]:
         """The last line, when the file does not end with a line end."""
-        lines = [] if self._started else self._split(self._start())
+        lines = [] if self._started else self.numbered(self._cut(self._start()))
         if self._decoder is not None:
-            lines += self._split(self._decoder.decode(b"", final=True).encode())
+            lines += self.numbered(self._cut(self._decoder.decode(b"", final=True).encode()))
         rest, self._rest = self._rest, b""
         if rest or self._overlong:
             lines += [self._line(part) for part in rest.splitlines() or [b""]]
@@ -58,16 +76,15 @@ class Lines:
         self._decoder = codecs.getincrementaldecoder(name)("replace")
         return self._decoder.decode(head).encode()
 
-    def _split(self, chunk: bytes) -> list[tuple[int, str | None]]:
+    def _cut(self, chunk: bytes) -> bytes:
+        if len(self._rest) > MAX_LINE_BYTES + 1:
+            self._overlong = True
+            self._rest = self._rest[-1:]
         data = self._rest + chunk
         # a CR at the very end may be the first half of a CR LF
         cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
         head, self._rest = data[:cut], data[cut:]
-        lines = [self._line(part) for part in head.splitlines()]
-        if len(self._rest) > MAX_LINE_BYTES + 1:
-            self._overlong = True
-            self._rest = self._rest[-1:]
-        return lines
+        return head
 
     def _line(self, raw: bytes) -> tuple[int, str | None]:
         self.number += 1

@@ -36,8 +36,19 @@ class Rows:
         """Decided by the first line that is not blank."""
         self._columns: Mapping[Column, int] = {}
         self._delimiter = ","
+        self._cells = 0
         self._open: list[tuple[int, str]] = []
         self._plain = defaults.kind in {None, Kind.ADDRESS}
+
+    @property
+    def by_line(self) -> bool:
+        """Lines that hold nothing but an address may follow, as far as anybody knows."""
+        return self._plain and (self.format in {None, Format.TEXT} or self._cells == 1)
+
+    @property
+    def may_run(self) -> bool:
+        """The next line, if it holds nothing but a plain address, is an entry like all others of its kind."""
+        return self.by_line and self.format is not None and not self._open
 
     def feed(self, lines: list[tuple[int, str | None]]) -> list[Row | Fault]:
         """Rows and faults of these lines; a quoted cell that is still open waits for more."""
@@ -97,7 +108,8 @@ class Rows:
             self.format = Format.TEXT
             return False
         self.format, self._delimiter = Format.CSV, delimiter
-        self._columns = recognise([cell.strip().strip('"') for cell in line.split(delimiter)]) or {}
+        cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
+        self._columns, self._cells = recognise(cells) or {}, len(cells)
         return True
 
     def _csv(self, number: int, text: str) -> Iterator[Row | Fault]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from validator.blacklist.store.loading import STAGE_COLUMNS, Staged
+from validator.blacklist.store.loading import STAGE_COLUMNS, Part, Staged, StagedRun
 from validator.errors import StorageUnavailable
 
 _COPY = f"COPY stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
@@ -68,13 +68,19 @@ class PostgresLink:
     def _execute(self, statement: str, values: Mapping[str, object] | None) -> psycopg.Cursor[Any]:
         return self._connection.execute(_translated_names(statement), dict(values or {}))
 
-    def stage(self, rows: Sequence[Staged]) -> None:
+    def stage(self, parts: Sequence[Part]) -> None:
         """See `Link.stage`."""
         with translated():
             self._connection.execute("TRUNCATE stage, plan RESTART IDENTITY")
             with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-                for start in range(0, len(rows), 5_000):
-                    copy.write("".join(map(_copied, rows[start : start + 5_000])))
+                for part in parts:
+                    if isinstance(part, StagedRun):
+                        before, after = _around(part.row)
+                        for text in part.text:
+                            copy.write(before + text[:-1].replace("\n", f"{after}\n{before}") + f"{after}\n")
+                    else:
+                        for start in range(0, len(part), 5_000):
+                            copy.write("".join(map(_copied, part[start : start + 5_000])))
             self._connection.execute("ANALYZE stage")
 
     @contextmanager
@@ -95,6 +101,13 @@ class PostgresLink:
 def _copied(row: Staged) -> str:
     """One line of COPY's text format."""
     return "\t".join(map(_cell, row)) + "\n"
+
+
+def _around(row: Staged) -> tuple[str, str]:
+    """What stands before and after the key in a line of COPY's text format."""
+    place = STAGE_COLUMNS.index("key")
+    before, after = "\t".join(map(_cell, row[:place])), "\t".join(map(_cell, row[place + 1 :]))
+    return f"{before}\t", f"\t{after}"
 
 
 def _cell(value: object) -> str:

@@ -8,11 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from validator.blacklist.store.loading import STAGE_COLUMNS, Staged
+from validator.blacklist.store.loading import STAGE_COLUMNS, Part, StagedRun
 from validator.errors import StorageUnavailable
 from validator.store_file import StoreFile, existing_uri
 
 _FILL = f"INSERT INTO stage ({', '.join(STAGE_COLUMNS)}) VALUES ({', '.join('?' * len(STAGE_COLUMNS))})"  # noqa: S608
+_KEY = STAGE_COLUMNS.index("key")
+_FILL_RUN = (
+    f"INSERT INTO stage ({', '.join(STAGE_COLUMNS)}) SELECT"  # noqa: S608
+    f" {', '.join('w.value' if name == 'key' else '?' for name in STAGE_COLUMNS)} FROM json_each(?) w ORDER BY w.id"
+)
+"""A JSON array is taken apart inside SQLite, at a tenth of the price of one statement a row, and without the GIL."""
 
 
 class SqliteLink:
@@ -48,12 +54,17 @@ class SqliteLink:
         with translated():
             return self._connection.execute(statement, dict(values or {})).fetchall()
 
-    def stage(self, rows: Sequence[Staged]) -> None:
+    def stage(self, parts: Sequence[Part]) -> None:
         """See `Link.stage`."""
         with translated(), self._within("BEGIN"):
             self._connection.execute("DELETE FROM stage")
             self._connection.execute("DELETE FROM plan")
-            self._connection.executemany(_FILL, rows)
+            for part in parts:
+                if isinstance(part, StagedRun):
+                    keys = "".join(part.text).removesuffix("\n").replace("\n", '","')
+                    self._connection.execute(_FILL_RUN, (*part.row[:_KEY], *part.row[_KEY + 1 :], f'["{keys}"]'))
+                else:
+                    self._connection.executemany(_FILL, part)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

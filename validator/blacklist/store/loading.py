@@ -1,4 +1,4 @@
-"""Bulk load and undo, block by block: a staging table, one sorted upsert, one commit with the progress in it.
+"""Bulk load, block by block: a staging table, one sorted upsert, one commit with the progress in it.
 
 The statements are the same on both databases; how rows reach the staging table is in a file per dialect. All of it is
 synchronous and runs in a thread of its own, on a connection of its own.
@@ -18,16 +18,28 @@ BLOCK_ROWS: Final = 50_000
 """Entries per transaction: other writers wait for one block at most."""
 
 Staged = tuple[Any, ...]
-"""kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, erased_key.
+"""kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, erased_key."""
 
-The first three are different in every row of a block.
-"""
+
+@dataclass(slots=True)
+class StagedRun:
+    """Rows that differ in their key only."""
+
+    row: Staged
+    """Any of them."""
+    text: list[str] = field(default_factory=list)
+    """Their keys, each with a line feed after it, in pieces. ASCII letters, digits and `. _ - + @`, nothing else."""
+
+
+Part = list[Staged] | StagedRun
+"""Some rows of a block."""
 
 STAGE_COLUMNS: Final = (
     "kind", "key", "list_id", "value", "below", "cause", "state", "source", "note", "created", "last_event", "expires",
     "erased_key",
 )  # fmt: skip
-_KEPT = ("below", "cause", "state", "source", "note", "actor", "created", "last_event", "expires", "batch_id")
+KEPT = ("below", "cause", "state", "source", "note", "actor", "created", "last_event", "expires", "batch_id")
+"""Columns of an entry that may change, and that its history therefore keeps."""
 _ADDED, _CHANGED, _FOUND, _REVIVED = (
     int(ActionCode.ADDED),
     int(ActionCode.CHANGED),
@@ -66,15 +78,16 @@ SELECT s.id, e.id,
             WHEN ({_HEAVIER}) OR s.last_event > COALESCE(e.last_event, -1) OR (s.below AND NOT e.below) THEN {_CHANGED}
             ELSE 0 END,
        CASE WHEN e.state < 2 AND ({_HEAVIER}) THEN 1 ELSE 0 END
-  FROM stage s JOIN blacklist_entry e ON {_SAME}"""  # noqa: S608
+  FROM stage s JOIN blacklist_entry e ON {_SAME}
+ WHERE e.id <= :newest OR e.batch_id IS DISTINCT FROM :batch"""  # noqa: S608
 _REMEMBER_EXPIRY = """
 INSERT INTO blacklist_history (entry_id, at, actor, action, revision)
 SELECT e.id, e.expires, 'validator', 8, e.revision FROM plan p JOIN blacklist_entry e ON e.id = p.entry_id
  WHERE p.action > 0 AND e.state < 2 AND e.expires <= :now"""
 _REMEMBER = f"""
 INSERT INTO blacklist_history
-       (entry_id, at, actor, action, batch_id, revision, {", ".join(f"was_{name}" for name in _KEPT)}, was_revision)
-SELECT e.id, :now, :actor, p.action, :batch, e.revision + 1, {", ".join(f"e.{name}" for name in _KEPT)}, e.revision
+       (entry_id, at, actor, action, batch_id, revision, {", ".join(f"was_{name}" for name in KEPT)}, was_revision)
+SELECT e.id, :now, :actor, p.action, :batch, e.revision + 1, {", ".join(f"e.{name}" for name in KEPT)}, e.revision
   FROM plan p JOIN blacklist_entry e ON e.id = p.entry_id WHERE p.action > 0 ORDER BY e.id"""  # noqa: S608
 _RENEW = f"""
 UPDATE blacklist_entry AS e
@@ -98,7 +111,10 @@ _ENTER = """
 INSERT INTO blacklist_entry (kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires,
                              batch_id, revision)
 SELECT kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, :batch, 0
-  FROM stage s WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.stage_id = s.id) ORDER BY s.id ON CONFLICT DO NOTHING"""
+  FROM stage s ORDER BY s.kind, s.key, s.list_id, s.id ON CONFLICT DO NOTHING"""
+_ONLY_FIRST = "DELETE FROM stage WHERE id NOT IN (SELECT MIN(id) FROM stage GROUP BY kind, key, list_id)"
+_ANY = 2**62
+_NEWEST = "SELECT COALESCE(MAX(id), 0) FROM blacklist_entry"
 _COUNT_PLAN = """
 SELECT p.action, e.state, CASE WHEN e.batch_id = :batch AND e.revision = 0 THEN 1 ELSE 0 END, COUNT(*)
   FROM plan p JOIN blacklist_entry e ON e.id = p.entry_id GROUP BY 1, 2, 3"""
@@ -123,8 +139,8 @@ class Link(Protocol):
     def rows(self, statement: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The rows of one query."""
 
-    def stage(self, rows: Sequence[Staged]) -> None:
-        """Fill `stage` with these rows, whose keys are all different; empties `stage` and `plan` first."""
+    def stage(self, parts: Sequence[Part]) -> None:
+        """Fill `stage` with these rows, numbered in their order; empties `stage` and `plan` first."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit at the end, roll back when the body raises; foreign errors become `StorageUnavailable`."""
@@ -178,12 +194,14 @@ class Counts:
 class Block:
     """Some lines of an import, to be entered in one transaction."""
 
-    rows: dict[tuple[int, str, int], Staged] = field(default_factory=dict)
-    """Staged rows by kind, key and list."""
+    parts: list[Part] = field(default_factory=list)
+    """Staged rows in the order of the file."""
+    size: int = 0
+    """How many; keys may stand among them more than once."""
     faults: list[tuple[int, str, str]] = field(default_factory=list)
     """Line, code and sentence."""
     counts: Counts = field(default_factory=Counts)
-    """What is known without the store: faults, duplicates, left out."""
+    """What is known without the store: faults, warnings, left out."""
     widths: set[tuple[int, int]] = field(default_factory=set)
     """Prefix lengths of its networks."""
     rules: bool = False
@@ -194,6 +212,24 @@ class Block:
     """Last line it covers."""
     bytes: int = 0
     """Bytes read when it was closed."""
+
+    def add(self, row: Staged) -> None:
+        """Append one row."""
+        if not self.parts or isinstance(self.parts[-1], StagedRun):
+            self.parts.append([])
+        last = self.parts[-1]
+        assert isinstance(last, list)
+        last.append(row)
+        self.size += 1
+
+    def add_run(self, row: Staged, text: str, count: int) -> None:
+        """Append *count* rows like *row*, with these keys."""
+        last = self.parts[-1] if self.parts else None
+        if not isinstance(last, StagedRun) or last.row[2:] != row[2:]:
+            last = StagedRun(row)
+            self.parts.append(last)
+        last.text.append(text)
+        self.size += count
 
 
 class Superseded(Exception):
@@ -212,7 +248,7 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
 
     *values* holds batch, owner, actor, source, now, revive and replace. Raises `Superseded` and `StorageUnavailable`.
     """
-    link.stage(sorted(block.rows.values()))
+    link.stage(block.parts)
     counts = Counts(**block.counts.document())
     with link.transaction():
         # first the row that every other worker on this import needs as well: the transactions cannot overlap
@@ -221,12 +257,16 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
             raise Superseded
         if block.erased:
             link.run(_SEEN_ERASED)
-        if _plan(link, values, counts):
-            link.run(_REMEMBER_EXPIRY, values)
-            link.run(_REMEMBER, values)
-            link.run(_RENEW, values)
-            link.run(_ADD_TO, values)
-        counts.added += link.run(_ENTER, values)
+        [(newest,)] = link.rows(_NEWEST)
+        entered = link.run(_ENTER, values)
+        counts.added += entered
+        if entered < block.size:  # something of it is there already, or stands in it twice
+            counts.duplicates += link.run(_ONLY_FIRST)
+            if _plan(link, {**values, "newest": newest}, counts):
+                link.run(_REMEMBER_EXPIRY, values)
+                link.run(_REMEMBER, values)
+                link.run(_RENEW, values)
+                link.run(_ADD_TO, values)
         _write_rules(link, block)
         faults = [{"batch": values["batch"], "line": n, "code": c, "detail": d} for n, c, d in block.faults]
         if faults:
@@ -242,7 +282,7 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
 
 
 def _plan(link: Link, values: Mapping[str, object], counts: Counts) -> bool:
-    """Decide about entries that are there already; whether any of them changes."""
+    """Decide about entries that were there already, up to row `newest`; whether any of them changes."""
     link.run(_PLAN + link.locking("e"), values)
     changes = False
     for action, state, own, number in link.rows(_COUNT_PLAN, values):
@@ -277,69 +317,18 @@ def _write_rules(link: Link, block: Block) -> None:
 def rehearse(link: Link, block: Block, total: Counts, values: Mapping[str, object]) -> None:
     """Count what `load` would do, changing nothing; what earlier blocks held is remembered in `seen`."""
     counts = Counts(**block.counts.document())
-    link.stage(sorted(block.rows.values()))
+    link.stage(block.parts)
     with link.transaction():
         if block.erased:
             link.run(_SEEN_ERASED)
+        link.run(_ONLY_FIRST)
         fresh = link.run("INSERT INTO seen SELECT kind, key, list_id FROM stage WHERE 1 = 1 ON CONFLICT DO NOTHING")
-        counts.duplicates += len(block.rows) - fresh
-        _plan(link, values, counts)
+        counts.duplicates += block.size - fresh
+        _plan(link, {**values, "newest": _ANY}, counts)
         [(matched,)] = link.rows("SELECT COUNT(*) FROM plan")
     counts.added += max(0, fresh - matched)
     total.add(counts)
     total.lines = block.lines
-
-
-_CHANGES = f"""
-SELECT id FROM blacklist_history WHERE batch_id = :batch AND id < :high AND was_revision IS NOT NULL
- ORDER BY id DESC LIMIT {BLOCK_ROWS}"""  # noqa: S608
-_ADDITIONS = f"""
-SELECT id FROM blacklist_entry WHERE batch_id = :batch AND id > :above ORDER BY id LIMIT {BLOCK_ROWS}"""  # noqa: S608
-_UNDO_ADDITIONS = f"""
-UPDATE blacklist_entry SET state = {_UNDONE}
- WHERE batch_id = :batch AND id > :above AND id <= :last AND revision = 0"""  # noqa: S608
-_UNDO_REMEMBER = f"""
-INSERT INTO blacklist_history
-       (entry_id, at, actor, action, revision, {", ".join(f"was_{name}" for name in _KEPT)}, was_revision)
-SELECT e.id, :now, :actor, 11, h.was_revision, {", ".join(f"e.{name}" for name in _KEPT)}, e.revision
-  FROM blacklist_history h JOIN blacklist_entry e ON e.id = h.entry_id AND e.revision = h.revision
- WHERE h.batch_id = :batch AND h.id > :low AND h.id < :high AND h.was_revision IS NOT NULL"""  # noqa: S608
-_UNDO_CHANGES = f"""
-UPDATE blacklist_entry AS e
-   SET {", ".join(f"{name} = h.was_{name}" for name in _KEPT)}, revision = h.was_revision
-  FROM blacklist_history h
- WHERE h.batch_id = :batch AND h.id > :low AND h.id < :high AND h.was_revision IS NOT NULL
-   AND e.id = h.entry_id AND e.revision = h.revision"""  # noqa: S608
-
-
-def undo_changes(link: Link, values: Mapping[str, object], high: int) -> int | None:
-    """Give up to a block of entries back what they were before a batch, latest change first.
-
-    *high* is a row of the history, only older ones are looked at; answers the next *high*, None at the end. An entry
-    that was changed since by somebody else is left alone. To be called in a transaction.
-    """
-    page = link.rows(_CHANGES, {**values, "high": high})
-    if not page:
-        return None
-    low = page[-1][0] - 1
-    bounds = {**values, "high": high, "low": low}
-    while True:  # an entry that the batch changed twice takes two rounds
-        link.run(_UNDO_REMEMBER, bounds)
-        if not link.run(_UNDO_CHANGES, bounds):
-            return int(low) + 1
-
-
-def undo_additions(link: Link, values: Mapping[str, object], above: int) -> int | None:
-    """Make up to a block of entries that a batch entered as if they had never been there.
-
-    Answers the row to go on after, None at the end. To be called in a transaction.
-    """
-    page = link.rows(_ADDITIONS, {**values, "above": above})
-    if not page:
-        return None
-    last = int(page[-1][0])
-    link.run(_UNDO_ADDITIONS, {**values, "above": above, "last": last})
-    return last
 
 
 def chunks_of(link: Link, batch_id: int) -> Iterator[bytes]:
