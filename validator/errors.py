@@ -8,6 +8,7 @@ infrastructure. One table turns these into HTTP problems (`server/problems.py`),
     ├── DatasetError          a reference table is missing, malformed, empty or altered
     ├── RequestRefused        the request itself is wrong (carries JSON pointers)
     │   ├── RuleTooWide       a blacklist rule would hit half the world
+    │   ├── UnknownList       a named list that there is not
     │   └── LimitExceeded     a stated limit on size or number
     ├── NotFound              no such entry, import, list, key
     ├── Conflict              it is already there, or its state forbids the change
@@ -53,6 +54,18 @@ class RequestRefused(ValidatorError):
 
 class RuleTooWide(RequestRefused):
     """A blacklist rule would hit a big provider, a public suffix or too wide a network; `force` overrides."""
+
+
+class UnknownList(RequestRefused):
+    """A named list that there is not; silence would let through whom it was to keep out."""
+
+    def __init__(self, unknown: Sequence[tuple[int, str]], pointer: str = "/lists") -> None:
+        """*unknown* are places below *pointer*, with names that are not there; those are no personal data."""
+        names = ", ".join(name for _, name in unknown)
+        super().__init__(
+            f"there is no list named {names}; `PUT /blacklist/lists/{{name}}` or its first entry makes one",
+            [Complaint(f"{pointer}/{place}", f"there is no list named {name}") for place, name in unknown],
+        )
 
 
 class LimitExceeded(RequestRefused):

@@ -39,7 +39,10 @@ class Checker:
     async def check(
         self, text: str, *, sanitize: bool = True, explain: bool = False, lists: Sequence[str] = ()
     ) -> Verdict:
-        """The verdict on one address. Never raises for bad input or DNS trouble; raises `StorageUnavailable`."""
+        """The verdict on one address. Never raises for bad input or DNS trouble; raises `StorageUnavailable`.
+
+        Raises `UnknownList` for a name in *lists* that no list has.
+        """
         return await self._pipeline.check(text, CheckOptions(sanitize, explain, tuple(lists)))
 
     async def check_many(

@@ -19,7 +19,9 @@ OPEN_TO_EVERYBODY: dict[str, str] = {
     "/healthz": "an orchestrator's probe has no key",
     "/version": "says nothing about anybody",
     "/reasons": "documentation",
+    "/": "documentation",
     "/openapi.yaml": "documentation",
+    "/openapi.json": "documentation",
     "/docs": "documentation",
     "/assets/{name}": "documentation",
 }

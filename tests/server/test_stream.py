@@ -49,6 +49,7 @@ async def test_answers_are_those_of_single_checks_in_order(running: Service) -> 
 
 
 async def test_objects_carry_options_of_their_own(running: Service) -> None:
+    await running.client.put("/blacklist/lists/newsletter", data=b"{}")
     rows: list[Any] = [
         {"email": "Ivan@gmial.com", "sanitize": False},
         "Ivan@gmial.com",
@@ -65,8 +66,19 @@ async def test_objects_carry_options_of_their_own(running: Service) -> None:
     assert answers[4]["reason"] == "application"
 
 
+async def test_a_row_that_names_a_list_that_there_is_not_is_an_error_of_its_own(running: Service) -> None:
+    answers = await stream(running, ndjson([{"email": "x@fb.com", "lists": ["newsleter"]}, "x@fb.com"]))
+    assert (answers[0]["line"], answers[0]["error"]["status"]) == (1, 422)
+    assert "newsleter" in answers[0]["error"]["detail"]
+    assert answers[1]["reason"] == "application"
+    refused = await running.client.post("/check/stream?lists=newsleter", data=ndjson(["x@fb.com"]))
+    assert refused.status == 422
+
+
 async def test_query_options_hold_for_every_row_without_its_own(running: Service) -> None:
     rows: list[Any] = ["Ivan@gmial.com", {"email": "Ivan@gmial.com", "sanitize": True}]
+    for name in "ab":
+        await running.client.put(f"/blacklist/lists/{name}", data=b"{}")
     query = "?sanitize=false&on_unknown=error&lists=a&lists=b&explain=true"
     untouched, repaired = await stream(running, ndjson(rows), query=query)
     assert (untouched["email"], repaired["email"]) == ("Ivan@gmial.com", "Ivan@gmail.com")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from validator.blacklist.entry import Cause, Kind, State
+from validator.blacklist.entry import BLOCKING, Cause, Kind, State
 
 SEEN = (State.ACTIVE,)
 """States that a listing shows when none is asked for."""
@@ -26,7 +27,9 @@ class Filter:
     lists: Sequence[str] = ()
     """On any of these lists."""
     source: str | None = None
-    """Exactly this source; `import:7` for what an import entered."""
+    """Exactly this source; `import:7` for what an import entered and gave no other source."""
+    batch: str | None = None
+    """Entered by the import with this identifier."""
     domain: str | None = None
     """Addresses at this domain, and rules about it; lower-case A-labels."""
     text: str | None = None
@@ -37,6 +40,14 @@ class Filter:
     """Entered before."""
     expired: bool | None = None
     """Only what has expired, or only what has not."""
+    overridden: bool | None = None
+    """Only what the allow-list overrides for everybody it speaks about, or only what it does not."""
+
+
+EVERYTHING: Final = (State.ACTIVE, State.ARCHIVED, State.REMOVED)
+"""States of all there is; what an undone import made is as if it had never been."""
+NOW_BLOCKING: Final = Filter(states=tuple(sorted(BLOCKING)), expired=False, overridden=False)
+"""What makes a check say no now."""
 
 
 class Group(StrEnum):

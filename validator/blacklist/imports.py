@@ -146,9 +146,9 @@ class Imports:
     async def faults(
         self, identifier: str, *, limit: int, cursor: str | None = None
     ) -> tuple[list[LineFault], str | None]:
-        """Lines that made no entry, in the order of the file, and the cursor of the next page."""
+        """Lines that made no entry, in the order of the file, and the cursor of the next page; raises `NotFound`."""
         async with self._database.reading() as conn:
-            await batch_by_id(conn, identifier)
+            await batch_by_id(conn, identifier, operation=Operation.IMPORT)
             found = await faults(conn, identifier, limit=limit + 1, above=read_cursor(cursor) or 0)
         shown = [LineFault(line, code, detail) for _, line, code, detail in found[:limit]]
         return shown, write_cursor(str(found[limit - 1][0])) if len(found) > limit else None

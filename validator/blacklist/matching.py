@@ -19,7 +19,7 @@ from validator.blacklist.keys import address_key, erased_key, rule_keys
 from validator.blacklist.store.codes import KindCode
 from validator.blacklist.store.hot import NO_RULES_YET, Found, HotLookup, Override, Pair, Rules, hit_of
 from validator.database import Changed, Database
-from validator.errors import StorageUnavailable
+from validator.errors import StorageUnavailable, UnknownList
 
 POLL_S: Final = 0.25
 """How often another process's changes of the rules are looked for; behaviour.md section 4 allows one second."""
@@ -34,7 +34,8 @@ class Matcher:
     def __init__(self, database: Database, lookup: HotLookup) -> None:
         self._database = database
         self._lookup = lookup
-        self._rules = Rules(NO_RULES_YET, (), frozenset(), erased=False, secret=None, allowing=False)
+        nothing: frozenset[str] = frozenset()
+        self._rules = Rules(NO_RULES_YET, (), frozenset(), erased=False, secret=None, allowing=False, lists=nothing)
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -68,6 +69,18 @@ class Matcher:
         rules = await self._lookup.rules()
         own = self._database.erase_key
         self._rules = replace(rules, secret=own) if rules.erased and own is not None else rules
+
+    async def require_lists(self, names: Collection[str], *, pointer: str = "/lists") -> None:
+        """Raise `UnknownList` when there is no list of one of these names.
+
+        Free for names that are known; for others the rules are read anew, since a list may have been made just now.
+        """
+        if not self._rules.lists.issuperset(names):
+            await self.refresh()
+            known = self._rules.lists
+            unknown = [(place, name) for place, name in enumerate(names) if name not in known]
+            if unknown:
+                raise UnknownList(unknown, pointer)
 
     async def ping(self) -> None:
         """One look-up that finds nothing."""

@@ -85,8 +85,9 @@ def filter_document(wanted: Filter) -> dict[str, Any]:
 
 
 def _require_narrowed(wanted: Filter) -> None:
-    narrowing = (wanted.kinds, wanted.causes, wanted.lists, wanted.source, wanted.domain, wanted.text)
-    if not any(narrowing) and wanted.since is None and wanted.until is None and wanted.expired is None:
+    narrowing = (wanted.kinds, wanted.causes, wanted.lists, wanted.source, wanted.batch, wanted.domain, wanted.text)
+    exact = (wanted.since, wanted.until, wanted.expired, wanted.overridden)
+    if not any(narrowing) and all(part is None for part in exact):
         raise RequestRefused("an empty filter would remove the whole list; say which entries")
     if not set(wanted.states) <= BLOCKING:
         raise RequestRefused("only active and archived entries can be removed")

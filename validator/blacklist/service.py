@@ -175,13 +175,17 @@ class Blacklist:
     ) -> list[tuple[Hit, ...]]:
         """Entries that match each address; same length and order, one query however many there are.
 
-        The list `default` always applies, *lists* besides; a name that no list has is an empty list.
+        The list `default` always applies, *lists* besides; whether they are there is `require_lists`' to say.
         """
         try:
             return await self._matcher.addresses(addresses, lists)
         except StorageUnavailable:
             metrics.STORE_UNAVAILABLE.labels("lookup").inc()
             raise
+
+    async def require_lists(self, names: Collection[str], *, pointer: str = "/lists") -> None:
+        """Raise `UnknownList` when there is no list of one of these names; free for those that are known."""
+        await self._matcher.require_lists(names, pointer=pointer)
 
     async def match_domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
         """Entries that match each domain, its mail hosts or their addresses; same length and order, one query."""

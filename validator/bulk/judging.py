@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequen
 from typing import Protocol
 
 from validator.bulk.encode import Answer
-from validator.bulk.rows import UNDECIDED, RowOptions, Rows
+from validator.bulk.rows import UNDECIDED, RowFault, RowOptions, Rows
 from validator.checker import CheckOptions
+from validator.errors import UnknownList
 from validator.settings import OnUnknown
 from validator.verdict import Status, Verdict
 
@@ -40,7 +41,12 @@ async def judge(checker: ManyChecker, rows: Rows, options: RowOptions) -> list[A
             groups.setdefault(rows.options.get(index, options), []).append(index)
     found: dict[int, Answer] = dict(rows.faults)
     for asked, indices in groups.items():
-        verdicts: list[Answer] = [*await checker.check_many([rows.texts[index] for index in indices], asked.check)]
+        try:
+            verdicts: list[Answer] = [*await checker.check_many([rows.texts[index] for index in indices], asked.check)]
+        except UnknownList as error:
+            if asked.check.lists == options.check.lists:
+                raise
+            verdicts = [RowFault(422, str(error))] * len(indices)  # a row named a list that there is not
         found.update(zip(indices, _undecided(verdicts, asked), strict=True))
     return [found[index] for index in range(len(rows))]
 

@@ -55,6 +55,10 @@ class BlacklistReader(Protocol):
         """*hits* of a domain, marked where the allow-list has this very address; free when there are none."""
         ...
 
+    async def require_lists(self, names: Collection[str]) -> None:
+        """Raise `UnknownList` when there is no list of one of these names; free for those that are known."""
+        ...
+
     def note_blocked(self, hits: Iterable[Hit]) -> None:
         """Remember that these entries made a check say no; costs nothing here."""
         ...

@@ -117,7 +117,9 @@ class CheckPipeline:
         )
 
     async def check(self, text: str, options: CheckOptions = DEFAULT_OPTIONS) -> Verdict:
-        """Judge one text. Never raises for bad input or DNS trouble; raises `StorageUnavailable`."""
+        """Judge one text. Never raises for bad input or DNS trouble; raises `StorageUnavailable` and `UnknownList`."""
+        if options.lists:
+            await self._blacklist.require_lists(options.lists)
         plain = plain_address(text)
         facts = self._knowledge.fresh(plain.domain) if plain is not None else None
         if plain is not None and facts is not None and self._needs_no_repair(plain, facts, options):

@@ -23,7 +23,10 @@ class WindowPipeline(CheckPipeline):
         """Judge a window of texts, same order and length: distinct domains resolved together, one address query.
 
         Every domain may take the whole DNS budget of a check. Holds *texts* in memory: callers cut long inputs.
+        Raises `StorageUnavailable` and `UnknownList`.
         """
+        if options.lists:
+            await self._blacklist.require_lists(options.lists)
         ready = await self._prepare_many(texts, options)
         parsed = [item if isinstance(item, EmailAddress) else item.parsed for item in ready]
         addresses = [address for address in parsed if isinstance(address, EmailAddress)]

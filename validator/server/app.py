@@ -80,6 +80,8 @@ def create_app(runtime: Runtime, *, authenticator: Authenticator | None = None) 
         if tracer is not None:
             answer = traced(tracer, route.method, route.path, answer)
         app.router.add_route(route.method, _dispatched(route), answer)
+        if route.answers_head:
+            app.router.add_route("HEAD", _dispatched(route), answer)
     app.cleanup_ctx.append(_keep_deadlines)
     return app
 

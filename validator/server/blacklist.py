@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
@@ -16,10 +17,7 @@ from validator.errors import Complaint, NotFound, RequestRefused
 from validator.server.app_keys import ACTOR, RUNTIME
 from validator.server.blacklist_models import (
     AddRequest,
-    AddressDetail,
     EditRequest,
-    EntryDetail,
-    EntryModel,
     EntryPage,
     FilterModel,
     LookupKey,
@@ -28,11 +26,17 @@ from validator.server.blacklist_models import (
     SearchQuery,
     WhyQuery,
     WhyRequest,
+)
+from validator.server.bodies import json_response, read_body, read_model, read_query, validate_json
+from validator.server.entry_models import (
+    EVIDENCE_EVENTS,
+    AddressDetail,
+    EntryDetail,
+    EntryModel,
     detail_document,
     entry_document,
     hit_document,
 )
-from validator.server.bodies import json_response, read_body, read_model, read_query, validate_json
 from validator.server.routes import Answer, Param, ParamPlace, Route, Scope
 
 MAX_ENTRY_BODY_BYTES = 16 * 1024
@@ -57,14 +61,16 @@ def rule_of(value: str, kind: Kind | None, *, below: bool = False, pointer: str 
     return rule
 
 
-def wanted_of(query: FilterModel, *, pointer: str = "/domain") -> Filter:
-    """A filter as the store understands it."""
+async def wanted_of(request: web.Request, query: FilterModel, *, where: str = "/query") -> Filter:
+    """A filter as the store understands it; raises `RequestRefused` for what cannot be meant, below *where*."""
     domain = None
     if query.domain is not None:
         found = ascii_domain(query.domain.removeprefix("@"))
         if isinstance(found, SyntaxFault):
-            raise RequestRefused("the domain is none", [Complaint(pointer, found.message)])
+            raise RequestRefused("the domain is none", [Complaint(f"{where}/domain", found.message)])
         domain = found
+    if query.list:
+        await blacklist_of(request).require_lists(query.list, pointer=f"{where}/list")
     return query.wanted(domain)
 
 
@@ -101,15 +107,17 @@ async def get_entries(request: web.Request) -> web.StreamResponse:
     """One page of what a filter finds."""
     query = read_query(request, SearchQuery)
     entries = blacklist_of(request).entries
-    found = await entries.search(wanted_of(query), limit=query.limit, cursor=query.cursor)
+    found = await entries.search(await wanted_of(request, query), limit=query.limit, cursor=query.cursor)
     now = _now()
     return json_response({"entries": [entry_document(entry, now) for entry in found.entries], "cursor": found.cursor})
 
 
 async def get_entry(request: web.Request) -> web.StreamResponse:
-    """One entry with its history."""
+    """One entry with its history and evidence."""
     entry, events = await blacklist_of(request).entries.get(request.match_info["id"])
-    return json_response(detail_document(entry, events, _now()))
+    is_person = entry.kind is Kind.ADDRESS and bool(entry.value)
+    reported = await _reported(request, entry.key) if is_person else []
+    return json_response(detail_document(entry, events, reported, _now()))
 
 
 async def get_address(request: web.Request) -> web.StreamResponse:
@@ -119,16 +127,23 @@ async def get_address(request: web.Request) -> web.StreamResponse:
     if isinstance(rule, RuleFault):
         raise NotFound("nothing is known about this address")
     found = await blacklist.entries.of_rule(rule)
-    if not found:
+    hits = await _hits(blacklist, rule, ())
+    if not found and not hits:
         raise NotFound("nothing is known about this address")
     now = _now()
-    hits = await _hits(blacklist, rule, ())
+    reported = await _reported(request, rule.key)
     body = {
         "address": rule.key,
-        "blocked": any(not hit.overridden and hit.kind is Kind.ADDRESS for hit in hits),
-        "entries": [detail_document(entry, events, now) for entry, events in found],
+        "blocked": any(not hit.overridden for hit in hits),
+        "entries": [detail_document(entry, events, reported if entry.value else [], now) for entry, events in found],
+        "rules": [hit_document(hit) for hit in hits if hit.kind is not Kind.ADDRESS],
     }
     return json_response(body)
+
+
+async def _reported(request: web.Request, key: str) -> list[dict[str, Any]]:
+    """What bounces and complaints were last reported about an address."""
+    return await request.app[RUNTIME].feedback.latest_events(key, limit=EVIDENCE_EVENTS)
 
 
 async def patch_entry(request: web.Request) -> web.StreamResponse:
@@ -174,6 +189,7 @@ async def post_lookup(request: web.Request) -> web.StreamResponse:
     """What matches each of up to 1,000 keys."""
     asked = await read_model(request, LookupRequest, MAX_LOOKUP_BODY_BYTES)
     blacklist = blacklist_of(request)
+    await blacklist.require_lists(asked.lists)
     keys = [key if isinstance(key, LookupKey) else LookupKey(value=key) for key in asked.keys]
     rules = [parse_rule(key.value, key.kind) for key in keys]
     matched = await _hits_of_many(blacklist, [rule for rule in rules if isinstance(rule, Rule)], tuple(asked.lists))
@@ -255,12 +271,12 @@ ROUTES = (
     ),
     Route(
         "GET", "/blacklist/address/{address}", get_address, "Why and since when is this address on it?", "blacklist",
-        _READ, {200: Answer("Its entries with their history.", AddressDetail)},
+        _READ, {200: Answer("Its entries with history and evidence, and what blocks its domain.", AddressDetail)},
         params=(Param("address", ParamPlace.PATH, "The whole address."),),
     ),
     Route(
         "GET", "/blacklist/{id}", get_entry, "One entry, why and since when", "blacklist", _READ,
-        {200: Answer("The entry with its history.", EntryDetail)}, params=(ID,),
+        {200: Answer("The entry with history and evidence.", EntryDetail)}, params=(ID,),
     ),
     Route(
         "PATCH", "/blacklist/{id}", patch_entry, "Change note or expiry", "blacklist", _WRITE,

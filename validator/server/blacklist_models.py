@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from validator.blacklist.entry import Action, Cause, Entry, Event, Hit, Kind, State
-from validator.blacklist.filter import Filter, Group
+from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
+from validator.blacklist.export_form import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
+from validator.blacklist.filter import EVERYTHING, NOW_BLOCKING, Filter, Group
+from validator.server.entry_models import EntryModel, HitModel
 from validator.server.wire_types import (
     Cursor,
     Expiry,
@@ -21,55 +24,6 @@ from validator.server.wire_types import (
     Wire,
     split,
 )
-
-
-class EntryModel(Wire):
-    """An entry of the blacklist."""
-
-    id: str = Field(description="Stable identifier.")
-    kind: Kind = Field(description="What it speaks about.")
-    value: str = Field(description="Address, domain, host or network; empty once erased.")
-    below: bool = Field(description="Also the subdomains of a domain, or the hosts under a name.")
-    list: str = Field(description="The named list it is on.")
-    cause: Cause = Field(description="Why it is there.")
-    source: str = Field(description="Where it came from: api, cli, import:7, feedback:ses, …")
-    note: str = Field(description="For people.")
-    actor: str = Field(description="Who entered it.")
-    created: datetime = Field(description="Since when.")
-    last_event: datetime | None = Field(description="The last failure or wish behind it.")
-    expires: datetime | None = Field(description="When it stops blocking; null for never.")
-    state: State = Field(description="active, archived (hidden, blocks) or removed (does not block).")
-    blocks: bool = Field(description="Whether it blocks now: its state does and it has not expired.")
-    import_id: str | None = Field(description="The import that entered it.")
-    times_blocked: int = Field(description="How often a check said no because of it; a few seconds behind.")
-    last_blocked: datetime | None = Field(description="When a check last did.")
-
-
-class EntryEvent(Wire):
-    """One line of an entry's history."""
-
-    action: Action = Field(description="What happened.")
-    at: datetime = Field(description="When.")
-    actor: str = Field(description="Who did it.")
-    why: str = Field(description="The reason given.")
-    batch: str | None = Field(description="The import or bulk removal it was part of.")
-    before: dict[str, Any] | None = Field(description="Cause, state, dates, note and source as they were before.")
-
-
-class EntryDetail(EntryModel):
-    """An entry with everything that ever happened to it."""
-
-    history: list[EntryEvent] = Field(description="Oldest first.")
-
-
-class AddressDetail(Wire):
-    """Why and since when an address is on the blacklist."""
-
-    address: str = Field(description="The address that was asked about, as it is compared.")
-    blocked: bool = Field(
-        description="Whether an entry of this address on the default list blocks and is not overridden."
-    )
-    entries: list[EntryDetail] = Field(description="Its entries on every list, with their history.")
 
 
 class AddRequest(StrictRequest):
@@ -116,6 +70,16 @@ States = Annotated[
     list[State], BeforeValidator(split), Field(description="Any of these states; active when none is named.")
 ]
 Lists = Annotated[list[ListName], BeforeValidator(split), Field(description="On any of these lists.")]
+Identifier = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+ExportField = Literal[
+    "email", "kind", "value", "below", "list", "cause", "state", "source", "note", "actor", "created", "last_event",
+    "expires", "all",
+]  # fmt: skip
+Fields = Annotated[
+    list[ExportField],
+    BeforeValidator(split),
+    Field(description="Fields in this order, or `all`; addresses only when none is named."),
+]
 
 
 class FilterModel(StrictRequest):
@@ -126,11 +90,15 @@ class FilterModel(StrictRequest):
     state: States = Field(default_factory=list)
     list: Lists = Field(default_factory=list)
     source: ShortText | None = Field(None, description="Exactly this source.")
+    import_id: Identifier | None = Field(None, alias="import", description="Entered by the import with this id.")
     domain: Value | None = Field(None, description="Addresses at this domain and rules about it.")
     q: ShortText | None = Field(None, description="Part of the value or of the note.")
     since: Moment | None = Field(None, description="Entered at or after.")
     until: Moment | None = Field(None, description="Entered before.")
     expired: bool | None = Field(None, description="Only what has expired, or only what has not.")
+    overridden: bool | None = Field(
+        None, description="Only what the allow-list overrides for everybody it speaks about, or only what it does not."
+    )
 
     def wanted(self, domain: str | None) -> Filter:
         """As the store understands it; *domain* is the A-label form."""
@@ -140,11 +108,35 @@ class FilterModel(StrictRequest):
             states=self.state or (State.ACTIVE,),
             lists=self.list,
             source=self.source,
+            batch=self.import_id,
             domain=domain,
             text=self.q,
             since=self.since,
             until=self.until,
             expired=self.expired,
+            overridden=self.overridden,
+        )
+
+
+class BlockingFilter(FilterModel):
+    """A filter that means what blocks now, as long as no states are named."""
+
+    state: States = Field(
+        default_factory=list,
+        description="Any of these states; when none is named, what blocks now: active or archived, not expired, not "
+        "overridden by the allow-list.",
+    )
+
+    def wanted(self, domain: str | None) -> Filter:
+        """As the store understands it; *domain* is the A-label form."""
+        named = super().wanted(domain)
+        if self.state:
+            return named
+        return replace(
+            named,
+            states=NOW_BLOCKING.states,
+            expired=NOW_BLOCKING.expired if self.expired is None else self.expired,
+            overridden=NOW_BLOCKING.overridden if self.overridden is None else self.overridden,
         )
 
 
@@ -176,21 +168,6 @@ class LookupRequest(StrictRequest):
     lists: list[ListName] = Field(default_factory=list, max_length=16, description="Lists besides `default`.")
 
 
-class HitModel(Wire):
-    """An entry that matches."""
-
-    id: str = Field(description="Its identifier.")
-    kind: Kind = Field(description="What it speaks about.")
-    value: str = Field(description="The form to show.")
-    cause: Cause = Field(description="Why it is there.")
-    list: str = Field(description="The named list it is on.")
-    source: str = Field(description="Where it came from.")
-    since: datetime = Field(description="Since when.")
-    last_event: datetime | None = Field(description="The last failure behind it.")
-    expires: datetime | None = Field(description="When it stops blocking.")
-    overridden: bool = Field(description="The allow-list overrides it.")
-
-
 class LookupResult(Wire):
     """What is known about one key."""
 
@@ -218,32 +195,63 @@ class RemoveResponse(Wire):
     """What a bulk removal came to."""
 
     number: int = Field(description="Entries removed, or that would be.")
-    undo: str | None = Field(description="Token for `POST /blacklist/undo`; null for a dry run.")
+    token: str | None = Field(description="Undoes it, given to `POST /blacklist/undo`; null for a dry run.")
+    undo: str | None = Field(description="The same as `token`, under its older name.")
     sample: list[EntryModel] = Field(description="Some of them, only in a dry run.")
 
 
 class UndoRequest(StrictRequest):
     """Which import or bulk removal to undo."""
 
-    token: Annotated[str, Field(min_length=1, max_length=40, description="Identifier of the import or removal.")]
+    token: Annotated[str, Field(min_length=1, max_length=40)] = Field(
+        description="`token` of a bulk removal, or `id` of an import."
+    )
 
 
 class CountModel(Wire):
     """One group."""
 
     name: str = Field(description="Cause, kind, source, list, state or day.")
-    count: int = Field(description="Entries that block.")
+    count: int = Field(description="Entries.")
 
 
-class StatsQuery(StrictRequest):
-    """What to count by."""
+class StatsQuery(BlockingFilter):
+    """What to count, and by what; on every list unless some are named."""
 
     group_by: Group = Field(Group.CAUSE, description="cause, kind, source, list, state or day.")
-    state: States = Field(default_factory=list)
+
+
+class ExportQuery(BlockingFilter):
+    """What to write: without a filter, whom a plain check would call blacklisted now."""
+
+    fields: Fields = Field(default_factory=list)
+    list: Lists = Field(
+        default_factory=list,
+        description="On any of these lists; `default`, the one of every check, when none is named.",
+    )
+    everything: bool = Field(
+        False,
+        description="All there is, as another store needs it: every list, every state, expired or overridden or not; "
+        "all fields when none is named.",
+    )
+    format: ExportFormat | None = Field(None, description="csv or ndjson; else by `Accept`.")
+
+    def wanted(self, domain: str | None) -> Filter:
+        """As the store understands it; *domain* is the A-label form."""
+        if self.everything:
+            return replace(FilterModel.wanted(self, domain), states=self.state or EVERYTHING)
+        return replace(super().wanted(domain), lists=self.list or (DEFAULT_LIST,))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Fields in the order in which they are written."""
+        if "all" in self.fields or (self.everything and not self.fields):
+            return ALL_FIELDS
+        return tuple(self.fields) or ADDRESS_ONLY
 
 
 class StatsResponse(Wire):
-    """Counts of entries that have not expired."""
+    """Counts of entries."""
 
     group_by: Group = Field(description="What they are counted by.")
     total: int = Field(description="All together.")
@@ -258,7 +266,7 @@ class ListModel(Wire):
     note: str = Field(description="For people.")
     actor: str = Field(description="Who made it.")
     created: datetime = Field(description="When.")
-    entries: int = Field(description="Entries on it that block.")
+    entries: int = Field(description="Entries on it that block now.")
 
 
 class ListsResponse(Wire):
@@ -284,70 +292,3 @@ class EraseResponse(Wire):
 
     erased: int = Field(description="Addresses that were known and are wiped; whether they block stays as it was.")
     unknown: int = Field(description="Addresses that nothing was known about.")
-
-
-def entry_document(entry: Entry, now: datetime) -> dict[str, Any]:
-    """The wire form of an entry."""
-    return {
-        "id": entry.id,
-        "kind": entry.kind,
-        "value": entry.value,
-        "below": entry.below,
-        "list": entry.list,
-        "cause": entry.cause,
-        "source": entry.source,
-        "note": entry.note,
-        "actor": entry.actor,
-        "created": entry.created,
-        "last_event": entry.last_event,
-        "expires": entry.expires,
-        "state": entry.state,
-        "blocks": entry.blocks(now),
-        "import_id": entry.import_id,
-        "times_blocked": entry.times_blocked,
-        "last_blocked": entry.last_blocked,
-    }
-
-
-def detail_document(entry: Entry, events: list[Event], now: datetime) -> dict[str, Any]:
-    """The wire form of an entry with its history."""
-    return entry_document(entry, now) | {"history": [_event(event) for event in events]}
-
-
-def _event(event: Event) -> dict[str, Any]:
-    before = None
-    if event.before is not None:
-        old = event.before
-        before = {
-            "cause": old.cause,
-            "state": old.state,
-            "source": old.source,
-            "note": old.note,
-            "created": old.created,
-            "last_event": old.last_event,
-            "expires": old.expires,
-        }
-    return {
-        "action": event.action,
-        "at": event.at,
-        "actor": event.actor,
-        "why": event.why,
-        "batch": event.batch,
-        "before": before,
-    }
-
-
-def hit_document(hit: Hit) -> dict[str, Any]:
-    """The wire form of a match."""
-    return {
-        "id": hit.entry_id,
-        "kind": hit.kind,
-        "value": hit.value,
-        "cause": hit.cause,
-        "list": hit.list,
-        "source": hit.source,
-        "since": hit.since,
-        "last_event": hit.last_event,
-        "expires": hit.expires,
-        "overridden": hit.overridden,
-    }

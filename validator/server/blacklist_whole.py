@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
 
 from aiohttp import web
-from pydantic import BeforeValidator, Field
 
-from validator.blacklist.entry import BLOCKING, RuleFault
-from validator.blacklist.export_form import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
+from validator.blacklist.entry import RuleFault
+from validator.blacklist.export_form import ExportFormat
 from validator.blacklist.keys import address_rule
 from validator.blacklist.results import ListInfo
 from validator.errors import Complaint, RequestRefused
@@ -17,7 +15,7 @@ from validator.server.blacklist import actor_of, blacklist_of, wanted_of
 from validator.server.blacklist_models import (
     EraseRequest,
     EraseResponse,
-    FilterModel,
+    ExportQuery,
     ListModel,
     ListRequest,
     ListsResponse,
@@ -26,12 +24,11 @@ from validator.server.blacklist_models import (
     StatsQuery,
     StatsResponse,
     UndoRequest,
-    entry_document,
 )
 from validator.server.bodies import json_response, read_model, read_query
-from validator.server.import_models import ImportModel, import_document
+from validator.server.entry_models import entry_document
+from validator.server.import_models import ImportSummary, import_document
 from validator.server.routes import Answer, Media, Param, ParamPlace, Route, Scope
-from validator.server.wire_types import split
 
 MAX_BODY_BYTES = 16 * 1024
 MAX_ERASE_BODY_BYTES = 512 * 1024
@@ -41,37 +38,18 @@ UNDO_WAIT_S = 5.0
 CSV_TYPE = "text/csv"
 NDJSON_TYPE = "application/x-ndjson"
 
-ExportField = Literal[
-    "email", "kind", "value", "below", "list", "cause", "state", "source", "note", "actor", "created", "last_event",
-    "expires", "all",
-]  # fmt: skip
-
-
-Fields = Annotated[
-    list[ExportField],
-    BeforeValidator(split),
-    Field(description="Fields in this order, or `all`; addresses only when none is named."),
-]
-
-
-class ExportQuery(FilterModel):
-    """A filter, and what to write."""
-
-    fields: Fields = Field(default_factory=list)
-    format: ExportFormat | None = Field(None, description="csv or ndjson; else by `Accept`.")
-
 
 async def post_remove(request: web.Request) -> web.StreamResponse:
     """Remove what a filter finds, or show what that would be."""
     asked = await read_model(request, RemoveRequest, MAX_BODY_BYTES)
-    wanted = wanted_of(asked.filter, pointer="/filter/domain")
+    wanted = await wanted_of(request, asked.filter, where="/filter")
     removal = blacklist_of(request).removal
     if asked.dry_run:
         preview = await removal.preview(wanted)
         sample = [entry_document(entry, datetime.now(UTC)) for entry in preview.sample]
-        return json_response({"number": preview.number, "undo": None, "sample": sample})
+        return json_response({"number": preview.number, "token": None, "undo": None, "sample": sample})
     batch = await removal.remove(wanted, why=asked.why, actor=actor_of(request), expected=asked.expected)
-    return json_response({"number": batch.counts["removed"], "undo": batch.id, "sample": []})
+    return json_response({"number": batch.counts["removed"], "token": batch.id, "undo": batch.id, "sample": []})
 
 
 async def post_undo(request: web.Request) -> web.StreamResponse:
@@ -92,7 +70,7 @@ async def undo(request: web.Request, identifier: str) -> web.StreamResponse:
 async def get_stats(request: web.Request) -> web.StreamResponse:
     """Counts."""
     query = read_query(request, StatsQuery)
-    found = await blacklist_of(request).counting.statistics(query.group_by, states=query.state or BLOCKING)
+    found = await blacklist_of(request).counting.statistics(query.group_by, await wanted_of(request, query))
     groups = [{"name": name, "count": number} for name, number in found.groups]
     body = {"group_by": found.group_by, "total": found.total, "groups": groups, "soft_bounced": found.soft_bounced}
     return json_response(body)
@@ -117,6 +95,12 @@ async def put_list(request: web.Request) -> web.StreamResponse:
     return json_response(_list(*await counting.one_list(name)), status=201 if new else 200)
 
 
+async def delete_list(request: web.Request) -> web.StreamResponse:
+    """Delete a named list that nothing stands on."""
+    await blacklist_of(request).counting.delete_list(request.match_info["name"])
+    return web.Response(status=204)
+
+
 def _list(info: ListInfo, number: int) -> dict[str, object]:
     return {
         "name": info.name,
@@ -131,8 +115,8 @@ async def get_export(request: web.Request) -> web.StreamResponse:
     """Stream what a filter finds."""
     query = read_query(request, ExportQuery)
     form = query.format or _accepted(request)
-    fields = ALL_FIELDS if "all" in query.fields else tuple(query.fields) or ADDRESS_ONLY
-    pieces = blacklist_of(request).exporting.export(wanted_of(query), form=form, fields=fields)
+    wanted = await wanted_of(request, query)
+    pieces = blacklist_of(request).exporting.export(wanted, form=form, fields=query.columns)
     first = await anext(pieces, b"")  # an unreadable store is a 503, not a broken file
     content_type = CSV_TYPE if form is ExportFormat.CSV else NDJSON_TYPE
     response = web.StreamResponse(
@@ -172,8 +156,8 @@ async def post_erase(request: web.Request) -> web.StreamResponse:
 _NAME = Param("name", ParamPlace.PATH, "Name of the list.", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
 _READ, _WRITE = Scope.BLACKLIST_READ, Scope.BLACKLIST_WRITE
 _UNDONE = {
-    200: Answer("Undone.", ImportModel),
-    202: Answer("Being undone; ask for its report.", ImportModel, {"Location": "Its report."}),
+    200: Answer("Undone.", ImportSummary),
+    202: Answer("Being undone; ask for its report.", ImportSummary, {"Location": "Its report."}),
 }
 
 ROUTES = (
@@ -181,16 +165,22 @@ ROUTES = (
         "POST", "/blacklist/remove", post_remove, "Remove what a filter finds", "blacklist", _WRITE,
         {200: Answer("How many, and the token that undoes it.", RemoveResponse)}, body=RemoveRequest,
         max_body_bytes=MAX_BODY_BYTES, problems=(409,), slow=True,
-        examples={"preview": {"filter": {"domain": "example.com", "cause": ["mailbox_not_found"]}, "dry_run": True}},
+        examples={
+            "preview": {"filter": {"domain": "example.com", "cause": ["mailbox_not_found"]}, "dry_run": True},
+            "what an import entered": {"filter": {"import": "7"}, "why": "the wrong file", "expected": 120},
+        },
+        description="First with `dry_run`; then with `expected`, the number that it showed. `token` undoes it.",
     ),
     Route(
         "POST", "/blacklist/undo", post_undo, "Undo a bulk removal or an import", "blacklist", _WRITE, _UNDONE,
         body=UndoRequest, max_body_bytes=MAX_BODY_BYTES, problems=(404, 409), slow=True,
+        examples={"a bulk removal": {"token": "8"}},
         description="Restores exactly what was before; what somebody changed since stays.",
     ),
     Route(
         "GET", "/blacklist/stats", get_stats, "Counts per cause, kind, source, list, state or day", "blacklist", _READ,
-        {200: Answer("Counts of entries that block.", StatsResponse)}, query=StatsQuery, slow=True,
+        {200: Answer("Counts of entries that block now, or of what the filter finds.", StatsResponse)},
+        query=StatsQuery, slow=True,
     ),
     Route(
         "GET", "/blacklist/lists", get_lists, "Named lists", "blacklist", _READ,
@@ -206,9 +196,17 @@ ROUTES = (
         max_body_bytes=MAX_BODY_BYTES, params=(_NAME,), slow=True,
     ),
     Route(
+        "DELETE", "/blacklist/lists/{name}", delete_list, "Delete an empty named list", "blacklist", _WRITE,
+        {204: Answer("It is gone; a check that names it is refused.")}, params=(_NAME,), problems=(409,), slow=True,
+        description="Refused for `default`, while an import is under way, and for a list that entries stand on, even "
+        "removed ones: what stood on a list is remembered. Entries of undone imports do not count.",
+    ),
+    Route(
         "GET", "/blacklist/export", get_export, "Export as CSV or NDJSON", "blacklist", _READ,
         {200: Answer("A stream; spreadsheet formulas are defused in CSV.", Media((CSV_TYPE, NDJSON_TYPE), "Entries."))},
         query=ExportQuery, slow=True,
+        description="Without a filter: the addresses that a plain check calls blacklisted now. With `everything=true`: "
+        "all there is; an import of that into an empty store makes the same set.",
     ),
     Route(
         "POST", "/blacklist/erase", post_erase, "Erase addresses for good", "blacklist", _WRITE,

@@ -1,14 +1,22 @@
-"""The description of the API, and the page that shows it; every file is our own or vendored, none is fetched."""
+"""What the service is and can do: the first page, the description of the API, the page that shows it.
+
+Every file is our own or vendored, none is fetched.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+import orjson
 from aiohttp import web
+from pydantic import Field
 
+from validator import __version__
 from validator.server.routes import Answer, Media, Param, ParamPlace, Route
+from validator.server.wire_types import Wire
 
 ASSETS = Path(__file__).parent / "assets"
 _FILES = MappingProxyType(
@@ -32,9 +40,51 @@ def openapi_bytes() -> bytes:
     return openapi_yaml().encode()
 
 
+@lru_cache(maxsize=1)
+def openapi_json_bytes() -> bytes:
+    """The same as JSON, for the tools that read nothing else."""
+    from validator.server.app import ROUTES as EVERY_ROUTE
+    from validator.server.openapi import openapi_document
+
+    return orjson.dumps(openapi_document(EVERY_ROUTE))
+
+
+FIRST_PAGE = orjson.dumps(
+    {
+        "name": "Validator",
+        "version": __version__,
+        "summary": "Repairs, judges and suppresses email addresses.",
+        "try": {"method": "POST", "path": "/check", "body": {"email": "ivan@gmial.com"}},
+        "links": {
+            "check": "/check",
+            "blacklist": "/blacklist",
+            "reasons": "/reasons",
+            "docs": "/docs",
+            "openapi": "/openapi.yaml",
+            "openapi_json": "/openapi.json",
+            "ready": "/readyz",
+            "metrics": "/metrics",
+            "version": "/version",
+        },
+    },
+    option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
+)
+"""For whoever opens the address of the service and wonders what answers there."""
+
+
 @lru_cache(maxsize=8)
 def _asset(name: str) -> bytes:
     return _FILES[name][0].read_bytes()
+
+
+async def get_first_page(_: web.Request) -> web.StreamResponse:
+    """What this is and where to go on."""
+    return web.Response(body=FIRST_PAGE, content_type="application/json")
+
+
+async def get_openapi_json(_: web.Request) -> web.StreamResponse:
+    """OpenAPI 3.1 as JSON."""
+    return web.Response(body=openapi_json_bytes(), content_type="application/json")
 
 
 async def get_openapi(_: web.Request) -> web.StreamResponse:
@@ -60,7 +110,27 @@ async def get_asset(request: web.Request) -> web.StreamResponse:
     )
 
 
+class Links(Wire):
+    """Where to go on."""
+
+    name: str = Field(description="Name of the service.")
+    version: str = Field(description="Version of the program.")
+    summary: str = Field(description="What it does.")
+    try_: dict[str, Any] = Field(alias="try", description="A first request.")
+    links: dict[str, str] = Field(description="Paths by what is there.")
+
+
 ROUTES = (
+    Route("GET", "/", get_first_page, "What this is", "operation", None, {200: Answer("Where to go on.", Links)}),
+    Route(
+        "GET",
+        "/openapi.json",
+        get_openapi_json,
+        "This description as JSON",
+        "operation",
+        None,
+        {200: Answer("OpenAPI 3.1.", Media(("application/json",), "OpenAPI 3.1"))},
+    ),
     Route(
         "GET",
         "/openapi.yaml",

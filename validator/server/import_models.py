@@ -32,7 +32,9 @@ class ImportQuery(StrictRequest):
 class ImportPaste(StrictRequest):
     """A pasted list."""
 
-    text: str = Field(max_length=8_000_000, description="What was pasted: lines, CSV with a header, or NDJSON.")
+    text: str = Field(
+        min_length=1, max_length=8_000_000, description="What was pasted: lines, CSV with a header, or NDJSON."
+    )
 
 
 class ImportCounts(Wire):
@@ -59,8 +61,8 @@ class FaultModel(Wire):
     detail: str = Field(description="In words; never quotes the line.")
 
 
-class ImportModel(Wire):
-    """The report of an import (or bulk removal)."""
+class ImportSummary(Wire):
+    """The report of an import (or bulk removal), without lines."""
 
     id: str | None = Field(description="Identifier and undo token; null for a dry run.")
     operation: Operation = Field(description="import or removal.")
@@ -76,13 +78,20 @@ class ImportModel(Wire):
     bytes_done: int = Field(description="Bytes entered for good.")
     bytes_total: int | None = Field(description="Size of the body, when it is known.")
     error: str | None = Field(description="Why it was given up.")
-    faults: list[FaultModel] = Field(description="The first lines that made no entry; see `/faults` for all.")
+
+
+class ImportModel(ImportSummary):
+    """The report of an import (or bulk removal)."""
+
+    faults: list[FaultModel] = Field(
+        description="The first hundred lines that made no entry, or not a whole one; see `/faults` for all."
+    )
 
 
 class ImportPage(Wire):
     """Some imports, newest first."""
 
-    imports: list[ImportModel] = Field(description="Their reports, without faults.")
+    imports: list[ImportSummary] = Field(description="Their reports, without lines.")
     cursor: str | None = Field(description="For the next page; null when this was the last.")
 
 
@@ -100,8 +109,8 @@ class PageQuery(StrictRequest):
     cursor: Cursor | None = None
 
 
-def import_document(batch: Batch, faults: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    """The wire form of a report."""
+def import_document(batch: Batch) -> dict[str, Any]:
+    """The wire form of a report without lines."""
     return {
         "id": batch.id,
         "operation": batch.operation,
@@ -117,5 +126,4 @@ def import_document(batch: Batch, faults: list[dict[str, Any]] | None = None) ->
         "bytes_done": batch.bytes_done,
         "bytes_total": batch.bytes_total,
         "error": batch.error,
-        "faults": faults or [],
     }

@@ -23,6 +23,7 @@ from validator.server.import_models import (
     ImportPage,
     ImportPaste,
     ImportQuery,
+    ImportSummary,
     PageQuery,
     import_document,
 )
@@ -35,6 +36,7 @@ MAX_PASTE_BYTES = 16 * 1024 * 1024
 SOON_S = 10.0
 """How long a small import is waited for before the answer is 202."""
 SMALL_BYTES = 2 * 1024 * 1024
+NOTHING_SENT = "the body is empty: send lines, CSV with a header or NDJSON"
 _SHOWN_FAULTS = 100
 
 
@@ -44,8 +46,9 @@ async def post_import(request: web.Request) -> web.StreamResponse:
     if "Content-Encoding" in request.headers:
         raise ProblemException(415, "send the body without Content-Encoding")
     if not request.body_exists:
-        raise ProblemException(400, "there is no body")
+        raise ProblemException(400, NOTHING_SENT)
     name, body = await _body(request, query.name)
+    body = await _begun(body)
     options = ImportOptions(
         list=query.list,
         cause=query.cause,
@@ -69,7 +72,8 @@ async def post_import(request: web.Request) -> web.StreamResponse:
     faults, _ = await imports.faults(batch.id, limit=_SHOWN_FAULTS)
     headers = {"Location": f"/blacklist/imports/{batch.id}"}
     status = 201 if batch.status is BatchStatus.DONE else 202
-    return json_response(import_document(batch, [_fault(fault) for fault in faults]), status=status, headers=headers)
+    report = import_document(batch) | {"faults": [_fault(fault) for fault in faults]}
+    return json_response(report, status=status, headers=headers)
 
 
 async def _body(request: web.Request, name: str) -> tuple[str, AsyncIterator[bytes]]:
@@ -86,6 +90,20 @@ async def _body(request: web.Request, name: str) -> tuple[str, AsyncIterator[byt
         text = (await read_model(request, ImportPaste, MAX_PASTE_BYTES)).text
         return name or "paste", _one(text.encode())
     return name or "upload", _chunks(request)
+
+
+async def _begun(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same body when there is something in it; a problem before anything is stored when there is not."""
+    async for first in body:
+        if first:
+            return _and_the_rest(first, body)
+    raise ProblemException(400, NOTHING_SENT)
+
+
+async def _and_the_rest(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 async def _one(data: bytes) -> AsyncIterator[bytes]:
@@ -162,8 +180,10 @@ async def get_import(request: web.Request) -> web.StreamResponse:
     """One report."""
     imports = blacklist_of(request).imports
     batch = await imports.get(request.match_info["id"])
-    faults, _ = await imports.faults(batch.id, limit=_SHOWN_FAULTS)
-    return json_response(import_document(batch, [_fault(fault) for fault in faults]))
+    found: list[LineFault] = []
+    if batch.operation is Operation.IMPORT:
+        found, _ = await imports.faults(batch.id, limit=_SHOWN_FAULTS)
+    return json_response(import_document(batch) | {"faults": [_fault(fault) for fault in found]})
 
 
 async def get_faults(request: web.Request) -> web.StreamResponse:
@@ -204,7 +224,7 @@ ROUTES = (
         {200: Answer("One page, newest first.", ImportPage)}, query=PageQuery,
     ),
     Route(
-        "GET", "/blacklist/imports/{id}", get_import, "Report of an import", "blacklist", _READ,
+        "GET", "/blacklist/imports/{id}", get_import, "Report of an import or bulk removal", "blacklist", _READ,
         {200: Answer("How far it is and what it came to.", ImportModel)}, params=(_ID,),
     ),
     Route(
@@ -214,8 +234,8 @@ ROUTES = (
     Route(
         "DELETE", "/blacklist/imports/{id}", delete_import, "Undo an import", "blacklist", _WRITE,
         {
-            200: Answer("Undone: exactly what was before.", ImportModel),
-            202: Answer("Being undone.", ImportModel, {"Location": "Its report."}),
+            200: Answer("Undone: exactly what was before.", ImportSummary),
+            202: Answer("Being undone.", ImportSummary, {"Location": "Its report."}),
         },
         params=(_ID,), problems=(409,), slow=True,
     ),

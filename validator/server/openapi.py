@@ -189,7 +189,7 @@ def _content(body: Body, names: dict[Any, str], mode: str) -> dict[str, Any]:
             schema = {"$ref": names[body.item, mode]}
             if content_type == "application/x-ndjson":
                 schema = {"type": "string", "description": f"One JSON object a line; each as {schema['$ref']}."}
-        elif content_type == "application/yaml":
+        elif content_type in {"application/yaml", "application/json"}:
             schema = {}  # readers parse the document before they look at the schema
         elif body.binary:
             schema = {"type": "string", "contentMediaType": content_type, "contentEncoding": "binary"}

@@ -125,6 +125,11 @@ class Route:
         return any(isinstance(body, Media) and body.item is not None for body in bodies) or isinstance(self.body, Media)
 
     @property
+    def answers_head(self) -> bool:
+        """HEAD is answered as well (RFC 9110, 9.3.2); not where it would cost as much as the whole answer."""
+        return self.method == "GET" and not self.slow and not self.streams
+
+    @property
     def operation_id(self) -> str:
         """Stable identifier, from method and path."""
         words = [part.strip("{}") for part in self.path.replace(".", "_").split("/") if part]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from validator.blacklist.entry import Cause, Kind
 from validator.server.wire_types import Wire
 from validator.settings import OnUnknown
 from validator.verdict import Outcome, Reason, Status
@@ -54,6 +56,24 @@ class ProviderModel(Wire):
     trusted: bool = Field(description="The provider looks after its users' accounts.")
 
 
+class MatchedEntryModel(Wire):
+    """A blacklist entry that speaks about the address, decisive or overridden."""
+
+    id: str = Field(description="Identifier: `GET /blacklist/{id}` tells the whole story.")
+    kind: Kind = Field(description="address, domain, mx_host or mx_ip.")
+    value: str | None = Field(
+        description="Domain, host or network of the entry. Null for an `address` entry, for privacy: it is the address "
+        "that was checked, and an answer that is kept or forwarded should not carry it once more."
+    )
+    cause: Cause = Field(description="Why it is on the list.")
+    list: str = Field(description="The named list it is on.")
+    source: str = Field(description="Where it came from: api, cli, import:7, feedback:ses, …")
+    since: datetime = Field(description="Since when.")
+    last_event: datetime | None = Field(description="The last failure or wish behind it.")
+    expires: datetime | None = Field(description="When it stops blocking; null for never.")
+    overridden: bool = Field(description="The allow-list overrides it: shown, does not decide.")
+
+
 class ExplainModel(Wire):
     """The evidence behind a verdict."""
 
@@ -62,7 +82,9 @@ class ExplainModel(Wire):
     dns: dict[str, Any] | None = Field(description="Outcome, mail hosts, addresses, age; null when nothing was asked.")
     provider: ProviderModel | None = Field(description="Null for a domain in no provider table.")
     flags: list[str] = Field(description="Remarks that do not decide: role, relay, disposable.")
-    entries: list[dict[str, Any]] = Field(description="Blacklist entries that matched: id, cause, since, source, …")
+    entries: list[MatchedEntryModel] = Field(
+        description="Blacklist entries that matched; overridden ones are shown and do not decide."
+    )
     extra: dict[str, Any] = Field(description="Further evidence, such as soft-bounce counters.")
 
 

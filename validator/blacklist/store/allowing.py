@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, select, update
 
 from validator.blacklist.entry import Action, Kind, Rule
 from validator.blacklist.results import Allowed
+from validator.blacklist.store.overriding import in_force
 from validator.blacklist.store.rows import entries, history_row, number, rules_changed
 from validator.blacklist.store.tables import ALLOWED, ENTRIES, HISTORY
 from validator.database.connecting import AsyncConnection
@@ -26,7 +27,7 @@ async def allow(
     actor: str,
 ) -> tuple[Allowed, bool]:
     """Put a rule on the list, or renew the one that is there; answers it and whether it is new."""
-    mine = select(ALLOWED).where(ALLOWED.c.kind == rule.kind, ALLOWED.c.key == rule.key, _in_force(now)).limit(1)
+    mine = select(ALLOWED).where(ALLOWED.c.kind == rule.kind, ALLOWED.c.key == rule.key, in_force(now)).limit(1)
     old = (await conn.execute(mine)).one_or_none()
     values = {"note": note, "expires": expires, "acknowledged": acknowledged, "actor": actor}
     if old is not None:
@@ -53,22 +54,19 @@ async def disallow(conn: AsyncConnection, identifier: str, *, why: str, now: dat
 
 async def find_allowed(conn: AsyncConnection, identifier: str) -> Allowed:
     """One rule by its identifier; raises `NotFound`."""
-    row = (await conn.execute(select(ALLOWED).where(ALLOWED.c.id == number(identifier)))).one_or_none()
+    mine = ALLOWED.c.id == number(identifier, "allow-list rule")
+    row = (await conn.execute(select(ALLOWED).where(mine))).one_or_none()
     if row is None:
-        raise NotFound("no allow-list entry with this identifier")
+        raise NotFound("no allow-list rule with this identifier")
     return _allowed(row)
 
 
 async def allowed_page(conn: AsyncConnection, *, below: int | None, limit: int, now: datetime) -> list[Allowed]:
     """Rules in force, newest first, with row numbers under *below*."""
-    query = select(ALLOWED).where(_in_force(now)).order_by(ALLOWED.c.id.desc()).limit(limit)
+    query = select(ALLOWED).where(in_force(now)).order_by(ALLOWED.c.id.desc()).limit(limit)
     if below is not None:
         query = query.where(ALLOWED.c.id < below)
     return [_allowed(row) for row in (await conn.execute(query)).all()]
-
-
-def _in_force(now: datetime) -> Any:
-    return and_(ALLOWED.c.removed.is_(None), or_(ALLOWED.c.expires.is_(None), ALLOWED.c.expires > now))
 
 
 async def _tell_entries(

@@ -51,14 +51,17 @@ async def create(
     return str((await conn.execute(insert(BATCHES).values(row).returning(BATCHES.c.id))).scalar_one())
 
 
-async def batch_by_id(conn: AsyncConnection, identifier: str, *, lock: bool = False) -> Batch:
-    """One batch; raises `NotFound`. *lock* keeps other writers from it."""
-    query = select(BATCHES).where(BATCHES.c.id == number(identifier))
+async def batch_by_id(
+    conn: AsyncConnection, identifier: str, *, lock: bool = False, operation: Operation | None = None
+) -> Batch:
+    """One batch, of one operation when that is given; raises `NotFound`. *lock* keeps other writers from it."""
+    thing = operation or "import or bulk removal"
+    query = select(BATCHES).where(BATCHES.c.id == number(identifier, thing))
     if lock and conn.dialect.name == "postgresql":
         query = query.with_for_update()
     row = (await conn.execute(query)).one_or_none()
-    if row is None:
-        raise NotFound("no import or removal with this identifier")
+    if row is None or operation not in {None, row.operation}:
+        raise NotFound(f"no {thing} with this identifier")
     return _batch(row)
 
 

@@ -21,6 +21,8 @@ COLUMNS: Final = (
     "e.id, e.kind, e.key, e.value, e.below, e.cause, l.name, e.source, e.created, e.last_event, e.expires, e.batch_id"
 )
 """What a hit is made of, in the order of `Found`."""
+LISTS_QUERY: Final = "SELECT name FROM blacklist_list"
+"""Names of the lists, those that were deleted under names that nobody can ask for."""
 META_QUERY: Final = "SELECT rules_version, erasures, erase_key FROM blacklist_meta"
 """The version of what is kept in memory, and what erased addresses are hashed with."""
 
@@ -76,6 +78,8 @@ class Rules:
     """The key of erased addresses' hashes; None while there is none."""
     allowing: bool
     """The allow-list was ever used."""
+    lists: frozenset[str]
+    """Names of the lists there are."""
 
 
 class Override(NamedTuple):

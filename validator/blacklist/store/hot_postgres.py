@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from validator.blacklist.entry import Kind
 from validator.blacklist.store.codes import KindCode
-from validator.blacklist.store.hot import COLUMNS, META_QUERY, Found, Override, Pair, Rules
+from validator.blacklist.store.hot import COLUMNS, LISTS_QUERY, META_QUERY, Found, Override, Pair, Rules
 from validator.errors import StorageUnavailable
 
 CONNECTIONS: Final = 2
@@ -216,6 +216,7 @@ class PostgresLookup:
             if await self._single("SELECT 1 FROM blacklist_entry WHERE kind = %s LIMIT 1", [int(code)])
         }
         allowing = await self._single("SELECT 1 FROM blacklist_allow LIMIT 1")
+        lists = await self._single(LISTS_QUERY)
         return Rules(
             version,
             tuple((row[0], row[1]) for row in widths),
@@ -223,6 +224,7 @@ class PostgresLookup:
             erased=bool(erasures),
             secret=bytes(secret) if erasures and secret is not None else None,
             allowing=bool(allowing),
+            lists=frozenset(row[0] for row in lists),
         )
 
     async def _single(self, query: str, values: Sequence[object] = ()) -> list[Any]:

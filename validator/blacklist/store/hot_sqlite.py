@@ -13,7 +13,7 @@ from typing import Final
 
 from validator.blacklist.entry import Kind
 from validator.blacklist.store.codes import KindCode
-from validator.blacklist.store.hot import COLUMNS, META_QUERY, Found, Override, Pair, Rules
+from validator.blacklist.store.hot import COLUMNS, LISTS_QUERY, META_QUERY, Found, Override, Pair, Rules
 from validator.errors import StorageUnavailable
 from validator.store_file import StoreFile, existing_uri
 
@@ -137,6 +137,7 @@ class SqliteLookup:
                     if connection.execute("SELECT 1 FROM blacklist_entry WHERE kind = ? LIMIT 1", (code,)).fetchone()
                 )
                 allowing = connection.execute("SELECT 1 FROM blacklist_allow LIMIT 1").fetchone() is not None
+                lists = frozenset(name for (name,) in connection.execute(LISTS_QUERY))
             finally:
                 connection.execute("ROLLBACK")
             return Rules(
@@ -146,6 +147,7 @@ class SqliteLookup:
                 erased=bool(erasures),
                 secret=secret if erasures else None,
                 allowing=allowing,
+                lists=lists,
             )
 
     async def aclose(self) -> None:

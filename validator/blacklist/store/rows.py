@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-from validator.blacklist.entry import Action, Entry, Event, Kind
+from validator.blacklist.entry import DEFAULT_LIST, Action, Entry, Event, Kind
 from validator.blacklist.keys import erased_key
 from validator.blacklist.store.tables import BATCHES, BLOCKS, ENTRIES, HISTORY, LISTS, META, WIDTHS
 from validator.database import Changed, Database
@@ -20,6 +20,8 @@ from validator.errors import NotFound, RequestRefused
 
 KEPT = ("below", "cause", "state", "source", "note", "actor", "created", "last_event", "expires", "batch_id")
 """Columns of an entry that may change, and that its history therefore keeps."""
+GONE: Final = "#"
+"""Follows the name of a list that was deleted, with its number: no list that can be asked for is called so."""
 _MAX_LISTS = 1_000
 
 
@@ -52,7 +54,7 @@ def entry_of(row: Row[Any]) -> Entry:
         value="" if row.key.startswith("#") else row.value or row.key,
         key=row.key,
         below=row.below,
-        list=row.list_name,
+        list=row.list_name.partition(GONE)[0],
         cause=row.cause,
         source=row.source or _import_source(row.batch_id),
         note=row.note or "",
@@ -96,22 +98,25 @@ def _import_source(batch_id: int | None) -> str:
     return "" if batch_id is None else f"import:{batch_id}"
 
 
-def number(identifier: str) -> int:
-    """The row number of a public identifier; raises `NotFound` for what can be none."""
+def number(identifier: str, thing: str) -> int:
+    """The row number of a public identifier; raises `NotFound`, naming the *thing*, for what can be none."""
     if not identifier.isascii() or not identifier.isdigit() or len(identifier) > 18:
-        raise NotFound("no entry with this identifier")
+        raise NotFound(f"no {thing} with this identifier")
     return int(identifier)
 
 
 async def ensure_list(conn: AsyncConnection, name: str, *, now: datetime, actor: str) -> int:
     """The number of a named list, made when it is not there yet."""
-    found = (await conn.execute(select(LISTS.c.id).where(LISTS.c.name == name))).scalar()
+    query = select(LISTS.c.id).where(LISTS.c.name == name)
+    if name != DEFAULT_LIST and conn.dialect.name == "postgresql":
+        query = query.with_for_update(read=True, key_share=True)  # nobody deletes it until the entry is there
+    found = (await conn.execute(query)).scalar()
     if found is None:
         if len((await conn.execute(select(LISTS.c.id))).all()) >= _MAX_LISTS:
             raise RequestRefused(f"there are {_MAX_LISTS} lists already")
         row = {"name": name, "note": "", "actor": actor, "created": now}
         await conn.execute(insert_ignoring(conn, LISTS).values(row).on_conflict_do_nothing())
-        found = (await conn.execute(select(LISTS.c.id).where(LISTS.c.name == name))).scalar_one()
+        found = (await conn.execute(query)).scalar_one()
     return int(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from validator.blacklist.entry import Action, Entry, Event, Kind, State
 from validator.blacklist.filter import SEEN, Filter
+from validator.blacklist.store.overriding import any_in_force, is_overridden
 from validator.blacklist.store.rows import entries, entry_of, event_of, keys_of, number
 from validator.blacklist.store.tables import BATCHES, ENTRIES, HISTORY, LISTS
 from validator.database.connecting import AsyncConnection
@@ -26,6 +28,8 @@ def condition(wanted: Filter, *, now: datetime) -> ColumnElement[bool]:
         parts.append(LISTS.c.name.in_(wanted.lists))
     if wanted.source is not None:
         parts.append(_from_source(wanted.source))
+    if wanted.batch is not None:
+        parts.append(ENTRIES.c.batch_id == number(wanted.batch, "import"))
     if wanted.domain:
         at_domain = and_(
             ENTRIES.c.kind == Kind.ADDRESS, ENTRIES.c.key.like(f"%@{_escaped(wanted.domain)}", escape="\\")
@@ -43,7 +47,16 @@ def condition(wanted: Filter, *, now: datetime) -> ColumnElement[bool]:
     if wanted.expired is not None:
         over = and_(ENTRIES.c.expires.is_not(None), ENTRIES.c.expires <= now)
         parts.append(over if wanted.expired else or_(ENTRIES.c.expires.is_(None), ENTRIES.c.expires > now))
+    if wanted.overridden is not None:
+        parts.append(is_overridden(now) if wanted.overridden else ~is_overridden(now))
     return and_(*parts)
+
+
+async def settled(conn: AsyncConnection, wanted: Filter, *, now: datetime) -> Filter:
+    """The same filter; where nothing is allowed there is nothing to ask the allow-list entry by entry."""
+    if wanted.overridden is False and not await any_in_force(conn, now):
+        return replace(wanted, overridden=None)
+    return wanted
 
 
 def _from_source(source: str) -> ColumnElement[bool]:
@@ -67,7 +80,7 @@ async def page(
     above: int | None = None,
 ) -> list[Entry]:
     """Up to *limit* entries: newest first under row number *below*, or oldest first from *above* on."""
-    query = entries().where(condition(wanted, now=now)).limit(limit)
+    query = entries().where(condition(await settled(conn, wanted, now=now), now=now)).limit(limit)
     if above is not None:
         query = query.where(ENTRIES.c.id > above).order_by(ENTRIES.c.id)
     else:
@@ -80,7 +93,7 @@ async def page(
 async def count(conn: AsyncConnection, wanted: Filter, *, now: datetime) -> int:
     """How many entries a filter finds; reads every one of them."""
     query = select(func.count()).select_from(ENTRIES.join(LISTS, LISTS.c.id == ENTRIES.c.list_id))
-    return int((await conn.execute(query.where(condition(wanted, now=now)))).scalar_one())
+    return int((await conn.execute(query.where(condition(await settled(conn, wanted, now=now), now=now)))).scalar_one())
 
 
 async def by_id(conn: AsyncConnection, identifier: str) -> Entry:
@@ -90,7 +103,7 @@ async def by_id(conn: AsyncConnection, identifier: str) -> Entry:
 
 async def row_by_id(conn: AsyncConnection, identifier: str) -> Any:
     """Its row, locked against other writers; raises `NotFound`."""
-    query = entries().where(ENTRIES.c.id == number(identifier))
+    query = entries().where(ENTRIES.c.id == number(identifier, "entry"))
     if conn.dialect.name == "postgresql":
         query = query.with_for_update(of=ENTRIES)
     row = (await conn.execute(query)).one_or_none()
