@@ -6,6 +6,7 @@ Pure. Addresses are taken out of the wording, so that no rule can depend on whos
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,7 +38,7 @@ class Reply:
     text: str
     """As received, white space folded."""
     words: str
-    """Lower case, addresses as `<@>`, typographic quotes straightened, continuation codes removed."""
+    """Lower case, addresses as `<@>`, typographic quotes straightened, accents and continuation codes removed."""
     code: int | None
     """Three-digit reply code, 200 to 599."""
     status: str
@@ -164,10 +165,17 @@ def stage_of_command(command: str) -> Stage:
     }.get(word, Stage.UNKNOWN)
 
 
+def without_accents(text: str) -> str:
+    """Text without the marks that some systems leave out: `boîte` and `boite`, `учётная` and `учетная` are one."""
+    if text.isascii():
+        return text
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+
+
 def _words(lower: str) -> str:
     plain = _CONTINUED.sub(" ", lower)
     plain = _REPEATED.sub(" ", plain)
-    return _SPACE.sub(" ", _ADDRESS.sub("<@>", plain)).strip()
+    return without_accents(_SPACE.sub(" ", _ADDRESS.sub("<@>", plain)).strip())
 
 
 def _stage_in(lower: str) -> Stage:

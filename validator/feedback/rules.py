@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from validator.errors import DatasetError
 from validator.feedback.reasons import FailureReason
-from validator.feedback.reply import Reply, Stage
+from validator.feedback.reply import Reply, Stage, without_accents
 from validator.reference import Reference
 
 _GAP = " * "
@@ -22,9 +22,18 @@ STAGE_UNKNOWN = frozenset({"no_such_user.elsewhere", "no_such_user_weak.elsewher
 """Rules for "no such user" where nobody knows whether the recipient was asked for or the message refused."""
 
 
+_NO_SPACES = "\u0e00"
+"""From here on stand the scripts that put no space between words, or put endings there: Thai, kana, hangul, han."""
+
+
+def stands_anywhere(first: str) -> bool:
+    """Whether a phrase that begins with *first* need not begin where a word does."""
+    return not first[0].isalnum() or first[0] >= _NO_SPACES
+
+
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One wording: pieces that must stand in this order, the first at the start of a word."""
+    """One wording: pieces that must stand in this order, the first at the start of a word where there are spaces."""
 
     text: str
     """As written in the table."""
@@ -44,8 +53,9 @@ class Phrase:
             return words.strip(" .:;!") == self.pieces[0]
         first = self.pieces[0]
         at = words.find(first)
+        anywhere = stands_anywhere(first)
         while at >= 0:
-            if (at == 0 or not words[at - 1].isalnum() or not first[0].isalnum()) and self._rest_at(words, at):
+            if (anywhere or at == 0 or not words[at - 1].isalnum()) and self._rest_at(words, at):
                 return True
             at = words.find(first, at + 1)
         return False
@@ -63,8 +73,8 @@ class Phrase:
 def parse_phrase(text: str) -> Phrase:
     """Read one cell of the wordings table."""
     if text.startswith("="):
-        return Phrase(text, (text[1:],), whole=True)
-    return Phrase(text, tuple(text.split(_GAP)), whole=False)
+        return Phrase(text, (without_accents(text[1:]),), whole=True)
+    return Phrase(text, tuple(without_accents(text).split(_GAP)), whole=False)
 
 
 class Wording:
@@ -97,14 +107,17 @@ class WordingIndex:
     def __init__(self, wordings: Iterable[Wording]) -> None:
         self._by_head: dict[str, list[tuple[str, int, Phrase]]] = {}
         self._anywhere: list[tuple[str, int, Phrase]] = []
+        self._without_spaces: list[tuple[str, int, Phrase]] = []
         for wording in wordings:
             for place, phrase in enumerate(wording.phrases):
                 first = phrase.pieces[0]
                 item = (wording.name, place, phrase)
-                if first[0].isalnum():
+                if not stands_anywhere(first):
                     self._by_head.setdefault(first[:_HEAD], []).append(item)
-                else:
+                elif first[0] < _NO_SPACES:
                     self._anywhere.append(item)
+                else:
+                    self._without_spaces.append(item)
         self._lengths = sorted({len(head) for head in self._by_head})
 
     def phrases_in(self, words: str) -> dict[str, str]:
@@ -115,8 +128,11 @@ class WordingIndex:
             for length in self._lengths
         }
         candidates = [item for head in heads & self._by_head.keys() for item in self._by_head[head]]
+        candidates += self._anywhere
+        if not words.isascii():
+            candidates += self._without_spaces
         found: dict[str, tuple[int, str]] = {}
-        for name, place, phrase in (*candidates, *self._anywhere):
+        for name, place, phrase in candidates:
             if phrase.pieces[0] in words and (name not in found or place < found[name][0]) and phrase.found_in(words):
                 found[name] = (place, phrase.text)
         return {name: text for name, (_, text) in found.items()}
