@@ -22,9 +22,9 @@ SAID = {
         votre correspondant: utilisateur introuvable
         el usuario anna no existe aquí
         no se encontró el destinatario indicado
-        o endereço anna não existe
+        o endereço <anna@x.example> não existe
         aqui: usuário não encontrado
-        l'indirizzo anna non trovato
+        l'indirizzo anna@x.example non trovato
         spiacenti, destinatario inesistente
         そのようなユーザは存在しません
         お探しのアドレスが見つかりません

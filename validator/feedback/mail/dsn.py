@@ -31,6 +31,18 @@ class _Group:
         return not _RECIPIENT.isdisjoint(self.fields)
 
 
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """The human-readable part beside a report, read once for all its recipients."""
+
+    mentions: Mentions
+    """Where it speaks of whom."""
+    dialogue: Dialogue
+    """The commands and answers in it."""
+    session: str
+    """What Sendmail calls the transcript of the session."""
+
+
 def failures_in_reports(mail: Mail) -> list[Failure]:
     """One `Failure` per recipient of every delivery-status part, the human-readable part beside it."""
     blocks = [block for report in mail.reports for block in report]
@@ -56,7 +68,7 @@ def _action(group: dict[str, str]) -> str:
 
 def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
     human = human[:_MAX_HUMAN]
-    mentions, dialogue = Mentions(human), Dialogue(human)
+    beside = _Beside(Mentions(human), Dialogue(human), transcript_words(human))
     failures: list[Failure] = []
     seen: set[tuple[str, str]] = set()
     for group in _groups(blocks):
@@ -66,13 +78,13 @@ def _failures(blocks: Iterable[Fields], human: str) -> list[Failure]:
         if action in _SILENT:
             continue
         if not final and not original:
-            failures.append(_failure("", "", action, group, mentions, dialogue))
+            failures.append(_failure("", "", action, group, beside))
             continue
         key = (original.lower(), final.lower())
         if key in seen:
             continue
         seen.add(key)
-        failures.append(_failure(original, final, action, group, mentions, dialogue))
+        failures.append(_failure(original, final, action, group, beside))
     return failures
 
 
@@ -103,13 +115,11 @@ def _groups(blocks: Iterable[Fields]) -> list[dict[str, str]]:
     return [group.fields for group in groups if group.has_recipient()]
 
 
-def _failure(
-    original: str, final: str, action: str, fields: dict[str, str], mentions: Mentions, dialogue: Dialogue
-) -> Failure:
+def _failure(original: str, final: str, action: str, fields: dict[str, str], beside: _Beside) -> Failure:
     named = final or original
-    original = original or mentions.sent_on_from(final)
+    original = original or beside.mentions.sent_on_from(final)
     if final and original and not same_address(final, original):
-        named = mentions.first_of(final, original) or original
+        named = beside.mentions.first_of(final, original) or original
     status = _STATUS.search(fields.get("status", ""))
     comment = (status.group(2) or "") if status else ""
     diagnostic = fields.get("diagnostic-code", "")
@@ -118,10 +128,10 @@ def _failure(
         words = diagnostic
     words = words.strip()
     host = fields.get("remote-mta", "").rpartition(";")[2].strip().lower()
-    beside = mentions.words_about(final or original)
-    spoken = dialogue.answer_to(final or original, words)
-    session = transcript_words(mentions.text) if not words and spoken is None else ""
-    texts = [text for text in (words, session, beside, spoken.text if spoken else "", comment) if text.strip(" .-")]
+    human = beside.mentions.words_about(final or original)
+    spoken = beside.dialogue.answer_to(final or original, words)
+    session = beside.session if not words and spoken is None else ""
+    texts = [text for text in (words, session, human, spoken.text if spoken else "", comment) if text.strip(" .-")]
     return Failure(
         recipient=named,
         texts=tuple(dict.fromkeys(texts)),
