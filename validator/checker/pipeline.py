@@ -25,6 +25,7 @@ from validator.blacklist.entry import Hit
 from validator.checker.facts import BlacklistReader, DomainFacts, DomainKnowledge, MailResolver, keys_of
 from validator.checker.judge import (
     REASONS,
+    RouteVerdict,
     decide,
     entry_evidence,
     findings_of,
@@ -54,6 +55,11 @@ class CheckOptions:
     """Return the evidence."""
     lists: tuple[str, ...] = ()
     """Named exclusion lists that apply besides `default`."""
+
+    @property
+    def asks_little(self) -> bool:
+        """Neither evidence nor further lists."""
+        return not self.explain and not self.lists
 
 
 DEFAULT_OPTIONS = CheckOptions()
@@ -123,6 +129,8 @@ class CheckPipeline:
         plain = plain_address(text)
         facts = self._knowledge.fresh(plain.domain) if plain is not None else None
         if plain is not None and facts is not None and self._needs_no_repair(plain, facts, options):
+            if facts.alone is not None and options.asks_little and self._is_person(plain):
+                return await self._check_plain(plain, facts, facts.alone)
             prepared = Prepared(text, text, plain)
         else:
             deadline = time.monotonic() + self._dns_timeout_s
@@ -143,6 +151,17 @@ class CheckPipeline:
             hits += await self._blacklist.overridden(address, facts.hits)
         verdict = self._judge(prepared, address, facts, hits, options)
         return verdict if verdict.explain is None else await self._with_evidence(verdict, verdict.explain)
+
+    async def _check_plain(self, address: EmailAddress, facts: DomainFacts, alone: RouteVerdict) -> Verdict:
+        """What most checks come to: only the route of the domain, or an entry for the address, speaks about it."""
+        (hits,) = await self._blacklist.match_addresses((address,))
+        text = address.text
+        if hits:
+            return self._judge(Prepared(text, text, address), address, facts, hits, DEFAULT_OPTIONS)
+        status, reason, provider = alone.status, alone.reason, facts.provider
+        vendor, trusted = (None, False) if provider is None else (provider.vendor, provider.trusted)
+        COUNTERS[status, reason].count += 1
+        return Verdict(text, reason is None, text, reason, status, None, None, address.domain, vendor, trusted)
 
     async def _with_evidence(self, verdict: Verdict, explain: Explanation) -> Verdict:
         """The verdict with what other rooms know of the address; it decides nothing."""

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from validator import metrics
 from validator.errors import ValidatorError
+from validator.server.answers import JsonAnswer
 from validator.server.app_keys import ACTOR, AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.load import Flight
 from validator.server.problems import ProblemException, from_error
@@ -75,7 +76,11 @@ class Mounted:
             finally:
                 del flights[task]
         self._account(response.status, time.perf_counter() - started, request_id)
-        if not response.prepared:
+        if type(response) is JsonAnswer:
+            response.request_id = request_id
+            if self._load.leaving:
+                response.force_close()
+        elif not response.prepared:
             response.headers[REQUEST_ID] = request_id
             response.headers["Server"] = "validator"
             if self._load.leaving:
