@@ -9,7 +9,7 @@ from validator.blacklist.entries import clean_text, has_visible, read_cursor, wr
 from validator.blacklist.entry import Kind, Rule
 from validator.blacklist.guard import Guard
 from validator.blacklist.results import Allowed
-from validator.blacklist.store.allowing import allow, allowed_page, disallow, find_allowed
+from validator.blacklist.store.allowing import allow, allowed_by, allowed_page, disallow, find_allowed
 from validator.database import Database
 from validator.errors import Complaint, RequestRefused
 
@@ -67,6 +67,11 @@ class AllowList:
         """One rule, in force or not; raises `NotFound`."""
         async with self._database.reading() as conn:
             return await find_allowed(conn, identifier)
+
+    async def of_rule(self, rule: Rule) -> Allowed | None:
+        """The rule in force about this very address or domain, if there is one."""
+        async with self._database.reading() as conn:
+            return await allowed_by(conn, rule, now=self._clock())
 
     async def page(self, *, limit: int, cursor: str | None = None) -> tuple[list[Allowed], str | None]:
         """Rules in force, newest first, and the cursor of the next page."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from validator.database.connecting import AsyncConnection
@@ -14,6 +14,9 @@ class Companion(Protocol):
 
     async def erase_keys(self, conn: AsyncConnection, keys: Sequence[str]) -> int:
         """Wipe all that is kept about these address keys; answers how many records went."""
+
+    async def latest_events(self, address: str, *, limit: int = 10) -> Sequence[Mapping[str, Any]]:
+        """What was last reported about an address, newest first, as rows for people."""
 
     async def count_soft_bounced(self, conn: AsyncConnection) -> int:
         """Addresses that have bounced softly and are not on the list yet."""

@@ -21,6 +21,8 @@ BIG_RANK = 200
 """A rule that hits one of so many most used providers is refused."""
 MANY_PROVIDERS = 3
 """A rule that hits as many known providers of any size is refused."""
+WITH_FORCE = "with force it is entered all the same"
+"""What a refusal ends with; `force` is a field over HTTP and `--force` at the command line."""
 _SHOWN = 20
 
 
@@ -143,7 +145,7 @@ class Guard:
         """Raise `RuleTooWide` when *rule* needs `force`."""
         reach = self.reach(rule)
         if reach.refused:
-            raise RuleTooWide(f"{reach.sentence}; `force` enters it all the same", [Complaint(pointer, reach.sentence)])
+            raise RuleTooWide(f"{reach.sentence}; {WITH_FORCE}", [Complaint(pointer, reach.sentence)])
 
     def _domain(self, rule: Rule) -> Reach:
         hit = {self._domains[rule.key]} if rule.key in self._domains else set()

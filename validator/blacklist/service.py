@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from validator import metrics
 from validator.address import EmailAddress
@@ -198,6 +198,10 @@ class Blacklist:
     async def overridden(self, address: EmailAddress, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         """*hits* of `match_domains`, marked where the allow-list has this very address; free when there are none."""
         return await self._matcher.overridden(address, hits)
+
+    async def reported(self, address: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
+        """The evidence beside an entry: what was last reported about its address, newest first; nothing alone."""
+        return () if self._companion is None else await self._companion.latest_events(address, limit=limit)
 
     def note_blocked(self, hits: Iterable[Hit]) -> None:
         """Remember that these entries made a check say no: shown with the entry, written every few seconds."""

@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from validator.blacklist.entry import Cause, Kind, State
-from validator.blacklist.guard import Guard
+from validator.blacklist.guard import WITH_FORCE, Guard
 from validator.blacklist.importing import NOT_THE_RECIPIENT, WARNINGS, Defaults, Fault, Reader, Row, Run
 from validator.blacklist.keys import erased_key
 from validator.blacklist.store.codes import CauseCode, KindCode, StateCode
@@ -177,7 +177,7 @@ class Importer:
         if not plain and not job.force:
             reach = self._guard.reach(rule)
             if reach.refused:
-                self._fault(Fault(row.line, "too_wide", f"{reach.sentence}; `force` enters it all the same"))
+                self._fault(Fault(row.line, "too_wide", f"{reach.sentence}; {WITH_FORCE}"))
                 return None
         list_number = self._lists.get(row.list)
         if list_number is None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from validator.blacklist.entry import Cause, Kind, State
+from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
+from validator.cli.terminal import counted, printable, table
 
 if TYPE_CHECKING:
-    from validator.blacklist.entry import Entry, Event, Rule
+    from validator.blacklist.entry import Entry, Rule
+    from validator.blacklist.filter import Filter
     from validator.blacklist.service import Blacklist
 
 app = typer.Typer(help="Whom not to send to, why and since when.", no_args_is_help=True)
@@ -22,6 +25,14 @@ SettingsFile = Annotated[Path | None, typer.Option("--settings", help="A .env-st
 ListOption = Annotated[str, typer.Option("--list", help="Named list.")]
 Why = Annotated[str, typer.Option("--why", help="For the history.")]
 Force = Annotated[bool, typer.Option("--force", help="Also what would hit half the world.")]
+Expires = Annotated[str | None, typer.Option(help="When it stops blocking; a plain date is its end, UTC.")]
+Kinds = Annotated[list[Kind] | None, typer.Option("--kind", help="Only this kind.")]
+Causes = Annotated[list[Cause] | None, typer.Option("--cause", help="Only this cause.")]
+Lists = Annotated[list[str] | None, typer.Option("--list", help="Only this list.")]
+Source = Annotated[str | None, typer.Option(help="Only this source.")]
+Domain = Annotated[str | None, typer.Option(help="Only addresses at this domain and rules about it.")]
+Words = Annotated[str | None, typer.Option("--text", "-q", help="Part of the value or note.")]
+OfImport = Annotated[str | None, typer.Option("--import", help="Only what the import with this number entered.")]
 _Answer = TypeVar("_Answer")
 
 
@@ -66,9 +77,44 @@ def rule_from(value: str, kind: Kind | None = None, *, below: bool = False) -> R
     return rule
 
 
-def printable(text: str) -> str:
-    """Control and invisible characters shown as escapes, so that a terminal cannot be told what to do."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+def expiry_from(text: str | None) -> datetime | None:
+    """A moment to come, as the HTTP interface reads it; a usage error when it is none."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from validator.server.wire_types import Expiry
+
+    if text is None:
+        return None
+    try:
+        return TypeAdapter[datetime](Expiry).validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(f"--expires: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+
+def filter_from(
+    *,
+    kind: list[Kind] | None = None,
+    cause: list[Cause] | None = None,
+    state: list[State] | None = None,
+    name: list[str] | None = None,
+    source: str | None = None,
+    domain: str | None = None,
+    text: str | None = None,
+    of_import: str | None = None,
+) -> Filter:
+    """A filter from the options of a command; active entries when no state is named."""
+    from validator.blacklist.filter import SEEN, Filter
+
+    return Filter(
+        kinds=kind or (),
+        causes=cause or (),
+        states=state or SEEN,
+        lists=name or (),
+        source=source,
+        batch=of_import,
+        domain=rule_from(domain, Kind.DOMAIN).key if domain else None,
+        text=text,
+    )
 
 
 @app.command("add")
@@ -76,60 +122,71 @@ def add_command(
     values: Annotated[list[str], typer.Argument(help="Addresses, domains (*.x for what is below), hosts, networks.")],
     kind: Annotated[Kind | None, typer.Option(help="What they are; told from the value when missing.")] = None,
     cause: Annotated[Cause, typer.Option(help="Why.")] = Cause.MANUAL,
-    name: ListOption = "default",
+    name: ListOption = DEFAULT_LIST,
     note: Annotated[str, typer.Option(help="For people.")] = "",
+    expires: Expires = None,
     force: Force = False,
     settings_file: SettingsFile = None,
 ) -> None:
     """Enter VALUES."""
     from validator.blacklist.entry import NewEntry
 
-    new = [NewEntry(rule_from(value, kind), cause, "cli", list=name, note=note) for value in values]
+    until = expiry_from(expires)
+    new = [NewEntry(rule_from(value, kind), cause, "cli", list=name, note=note, expires=until) for value in values]
     for entry, outcome in on_list(settings_file, lambda found: found.entries.add(new, actor=actor(), force=force)):
-        typer.echo(f"{entry.id}\t{outcome}\t{entry.kind}\t{printable(entry.value)}")
+        typer.echo(f"{entry.id}\t{outcome}\t{entry.kind}\t{printable(shown(entry))}")
 
 
 @app.command("list")
 def list_command(
-    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind.")] = None,
-    cause: Annotated[list[Cause] | None, typer.Option(help="Only this cause.")] = None,
+    kind: Kinds = None,
+    cause: Causes = None,
     state: Annotated[list[State] | None, typer.Option(help="Only this state; active when none is named.")] = None,
-    name: Annotated[list[str] | None, typer.Option("--list", help="Only this list.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
-    domain: Annotated[str | None, typer.Option(help="Only addresses at this domain and rules about it.")] = None,
-    text: Annotated[str | None, typer.Option("--text", "-q", help="Part of the value or note.")] = None,
+    name: Lists = None,
+    source: Source = None,
+    domain: Domain = None,
+    text: Words = None,
+    of_import: OfImport = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 50,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Search."""
-    from validator.blacklist.filter import Filter
-
-    wanted = Filter(
-        kinds=kind or (),
-        causes=cause or (),
-        states=state or (State.ACTIVE,),
-        lists=name or (),
-        source=source,
-        domain=rule_from(domain, Kind.DOMAIN).key if domain else None,
-        text=text,
+    """Search. Columns that say the same of every entry are left out."""
+    wanted = filter_from(
+        kind=kind, cause=cause, state=state, name=name, source=source, domain=domain, text=text, of_import=of_import
     )
-    found = on_list(settings_file, lambda blacklist: blacklist.entries.search(wanted, limit=limit))
-    _table(
+
+    async def search(blacklist: Blacklist) -> tuple[tuple[Entry, ...], bool]:
+        await blacklist.require_lists(name or ())
+        found = await blacklist.entries.search(wanted, limit=limit)
+        return found.entries, found.cursor is not None
+
+    entries, more = on_list(settings_file, search)
+    show_entries(entries)
+    if more:
+        typer.echo(f"the newest {limit}; there are more: --limit, or narrow it", err=True)
+    elif not entries:
+        typer.echo("nothing found", err=True)
+
+
+def show_entries(entries: tuple[Entry, ...]) -> None:
+    """Entries as a table."""
+    table(
         ("id", "kind", "value", "list", "cause", "state", "since", "expires", "source"),
         [
             (
                 entry.id,
-                entry.kind,
+                "" if entry.kind is Kind.ADDRESS else entry.kind,
                 shown(entry),
-                entry.list,
+                "" if entry.list == DEFAULT_LIST else entry.list,
                 entry.cause,
-                entry.state,
-                f"{entry.created:%Y-%m-%d %H:%M}",
-                f"{entry.expires:%Y-%m-%d %H:%M}" if entry.expires else "",
+                "" if entry.state is State.ACTIVE else entry.state,
+                f"{entry.created:%Y-%m-%d}",
+                f"{entry.expires:%Y-%m-%d}" if entry.expires else "",
                 entry.source,
             )
-            for entry in found.entries
+            for entry in entries
         ],
+        always=("id", "value", "cause", "since"),
     )
 
 
@@ -140,37 +197,7 @@ def shown(entry: Entry) -> str:
     return f"*.{entry.value}" if entry.below else entry.value
 
 
-@app.command("show")
-def show_command(
-    value: Annotated[str, typer.Argument(help="Address, domain, host, network, or the number of an entry.")],
-    kind: Annotated[Kind | None, typer.Option(help="What it is; told from the value when missing.")] = None,
-    settings_file: SettingsFile = None,
-) -> None:
-    """Why and since when VALUE is on the list. Exit code 1 when it is not."""
-
-    async def find(blacklist: Blacklist) -> list[tuple[Entry, list[Event]]]:
-        if value.isdigit():
-            return [await blacklist.entries.get(value)]
-        return await blacklist.entries.of_rule(rule_from(value, kind))
-
-    found = on_list(settings_file, find)
-    if not found:
-        typer.echo("not on the list", err=True)
-        raise typer.Exit(1)
-    for entry, events in found:
-        typer.echo(
-            f"{entry.id}  {entry.kind}  {printable(shown(entry))}  on {entry.list}: {entry.state}, {entry.cause}"
-        )
-        typer.echo(f"  since {entry.created.isoformat()}, from {printable(entry.source)}, by {printable(entry.actor)}")
-        if entry.expires:
-            typer.echo(f"  expires {entry.expires.isoformat()}")
-        if entry.note:
-            typer.echo(f"  note: {printable(entry.note)}")
-        if entry.last_blocked:
-            typer.echo(f"  blocked {entry.times_blocked} times, last {entry.last_blocked.isoformat()}")
-        for event in events:
-            why = f": {printable(event.why)}" if event.why else ""
-            typer.echo(f"  {event.at.isoformat()}  {event.action} by {printable(event.actor)}{why}")
+Values = Annotated[list[str], typer.Argument(help="Numbers of entries, addresses, domains or networks.")]
 
 
 def _moved(settings_file: Path | None, values: list[str], step: str, why: str) -> None:
@@ -192,13 +219,50 @@ def _moved(settings_file: Path | None, values: list[str], step: str, why: str) -
         raise typer.Exit(1)
 
 
-Values = Annotated[list[str], typer.Argument(help="Numbers of entries, addresses, domains or networks.")]
-
-
 @app.command("remove")
-def remove_command(values: Values, why: Why = "", settings_file: SettingsFile = None) -> None:
-    """Have VALUES block no more; who, when and why stay."""
-    _moved(settings_file, values, "remove", why)
+def remove_command(
+    values: Annotated[list[str] | None, typer.Argument(help="Numbers of entries, addresses, domains.")] = None,
+    kind: Kinds = None,
+    cause: Causes = None,
+    name: Lists = None,
+    source: Source = None,
+    domain: Domain = None,
+    text: Words = None,
+    of_import: OfImport = None,
+    why: Why = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Have VALUES, or everything that the options find, block no more; who, when and why stay.
+
+    What the options find is shown first, and `validator blacklist undo` brings it all back at once.
+    """
+    wanted = filter_from(
+        kind=kind, cause=cause, name=name, source=source, domain=domain, text=text, of_import=of_import
+    )
+    narrowed = wanted != filter_from()
+    if bool(values) == narrowed:
+        raise typer.BadParameter("name VALUES, or say by options which entries")
+    if values:
+        _moved(settings_file, values, "remove", why)
+        return
+
+    async def preview(blacklist: Blacklist) -> tuple[int, tuple[Entry, ...]]:
+        await blacklist.require_lists(name or ())
+        found = await blacklist.removal.preview(wanted)
+        return found.number, found.sample
+
+    number, sample = on_list(settings_file, preview)
+    if not number:
+        typer.echo("nothing found", err=True)
+        raise typer.Exit(1)
+    if not yes:
+        show_entries(sample)
+        if number > len(sample):
+            typer.echo(f"… and {number - len(sample):,} more")
+        typer.confirm(f"remove {counted(number, 'entry', 'entries')}?", abort=True)
+    batch = on_list(settings_file, lambda found: found.removal.remove(wanted, why=why, actor=actor(), expected=number))
+    typer.echo(f"removed {counted(number, 'entry', 'entries')}; validator blacklist undo {batch.id} brings them back")
 
 
 @app.command("restore")
@@ -211,34 +275,3 @@ def restore_command(values: Values, why: Why = "", settings_file: SettingsFile =
 def archive_command(values: Values, why: Why = "", settings_file: SettingsFile = None) -> None:
     """Hide VALUES; they block all the same."""
     _moved(settings_file, values, "archive", why)
-
-
-@app.command("stats")
-def stats_command(
-    group_by: Annotated[str, typer.Option("--by", help="cause, kind, source, list, state or day.")] = "cause",
-    settings_file: SettingsFile = None,
-) -> None:
-    """Count what blocks."""
-    from validator.blacklist.filter import Group
-
-    if group_by not in set(Group):
-        raise typer.BadParameter("one of: " + ", ".join(Group))
-    found = on_list(settings_file, lambda blacklist: blacklist.counting.statistics(Group(group_by)))
-    _table((group_by, "entries"), [*found.groups, ("all", found.total)])
-
-
-def _table(titles: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = 200
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(str(cell))) for cell in row))
-    console.print(table)

@@ -6,14 +6,28 @@ import hashlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from validator.blacklist.entry import Cause, Kind, State
-from validator.cli.blacklist import Force, ListOption, SettingsFile, actor, on_list
+from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
+from validator.cli.blacklist import (
+    Causes,
+    Domain,
+    Expires,
+    Force,
+    Kinds,
+    ListOption,
+    SettingsFile,
+    actor,
+    expiry_from,
+    filter_from,
+    on_list,
+)
 from validator.cli.exits import Exit
+from validator.cli.terminal import counted
 
 if TYPE_CHECKING:
     from validator.blacklist.batch import Batch
@@ -22,6 +36,7 @@ if TYPE_CHECKING:
     from validator.blacklist.store.loading import Counts
 
 _SHOWN_FAULTS = 20
+_RATE_LINES = 10_000
 
 
 def import_command(
@@ -30,6 +45,8 @@ def import_command(
     cause: Annotated[Cause | None, typer.Option(help="Overrules whatever the file says.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="What values are; told apart when missing.")] = None,
     note: Annotated[str, typer.Option(help="For people, for lines that have none.")] = "",
+    expires: Expires = None,
+    judge: Annotated[bool, typer.Option(help="Leave out failures that do not speak against their address.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     revive: Annotated[bool, typer.Option("--revive", help="Entries that were removed block again.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Cause and expiry of the file replace the old.")] = False,
@@ -44,13 +61,14 @@ def import_command(
     standard_input = str(file) == "-"
     if not standard_input and not file.is_file():
         raise typer.BadParameter(f"no file {file}")
-    options = ImportOptions(list=name, cause=cause, kind=kind, note=note, revive=revive, replace=replace, force=force)
+    until = expiry_from(expires)
+    options = ImportOptions(name, cause, kind, until, note, revive, replace, force, judge)
     chunks: Iterable[bytes] = _standard_input() if standard_input else file_chunks(file)
     size = None if standard_input else file.stat().st_size
     with _Bar(size) as bar:
         if dry_run:
             rehearsal = on_list(settings_file, lambda blacklist: blacklist.imports.rehearse(chunks, options))
-            counts, faults, headline = rehearsal.counts, list(rehearsal.faults), "would be"
+            counts, faults, headline, number = rehearsal.counts, list(rehearsal.faults), "it would be", None
         else:
             digest = None if standard_input else _digest(file)
             batch, faults = on_list(
@@ -59,12 +77,14 @@ def import_command(
             )
             from validator.blacklist.store.loading import Counts as _Counts
 
-            counts, headline = _Counts(**batch.counts), f"import {batch.id} is {batch.status}"
+            counts, headline, number = _Counts(**batch.counts), f"import {batch.id} is {batch.status}", batch.id
     _report(headline, counts, bar.seconds)
     for fault in faults[:_SHOWN_FAULTS]:
         typer.echo(f"line {fault.line}: {fault.code}: {fault.detail}", err=True)
-    if counts.faults > _SHOWN_FAULTS:
-        typer.echo(f"… and {counts.faults - _SHOWN_FAULTS} more", err=True)
+    told = counts.faults + counts.left_out + counts.warnings
+    if told > _SHOWN_FAULTS:
+        where = f": validator blacklist faults {number}" if number else ""
+        typer.echo(f"… and {told - _SHOWN_FAULTS:,} more{where}", err=True)
     raise typer.Exit(Exit.SOME_NOT if counts.faults else Exit.ALL_VALID)
 
 
@@ -146,11 +166,12 @@ def _report(headline: str, counts: Counts, seconds: float) -> None:
         "unchanged": "there already",
         "kept_removed": "removed earlier, stay removed",
         "duplicates": "twice in the file",
-        "left_out": "left out: not the recipient's fault",
-        "faults": "lines that made no entry",
+        "warnings": "entered without something that stood in the line",
+        "left_out": "left out: it does not speak against the address, or only for now",
+        "faults": "made no entry",
     }
-    rate = f", {counts.lines / seconds:,.0f} lines/s" if seconds else ""
-    typer.echo(f"{headline}: {counts.lines:,} lines{rate}")
+    rate = f", {counted(round(counts.lines / seconds), 'line')}/s" if seconds and counts.lines > _RATE_LINES else ""
+    typer.echo(f"{headline}: {counted(counts.lines, 'line')}{rate}")
     for field, word in words.items():
         number = getattr(counts, field)
         if number:
@@ -161,24 +182,41 @@ def export_command(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else standard output.")] = None,
     fields: Annotated[str, typer.Option(help="Fields, separated by comma, or all; addresses only when empty.")] = "",
     form: Annotated[str, typer.Option("--format", help="csv or ndjson.")] = "csv",
-    state: Annotated[list[State] | None, typer.Option(help="Only this state; active when none is named.")] = None,
-    name: Annotated[list[str] | None, typer.Option("--list", help="Only this list.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Every list and state, all fields: an import of it makes the same set.")
+    ] = False,
+    kind: Kinds = None,
+    cause: Causes = None,
+    state: Annotated[list[State] | None, typer.Option(help="Only this state, expired or not.")] = None,
+    name: Annotated[list[str] | None, typer.Option("--list", help="Only this list; else `default`.")] = None,
+    domain: Domain = None,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Write the list out; CSV cells are safe to open in a spreadsheet."""
+    """Write out what blocks now, or --everything; CSV cells are safe to open in a spreadsheet."""
+    from dataclasses import replace
+
     from validator.blacklist.export_form import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
-    from validator.blacklist.filter import Filter
+    from validator.blacklist.filter import EVERYTHING, NOW_BLOCKING
 
     if form not in set(ExportFormat):
         raise typer.BadParameter("csv or ndjson")
     asked = tuple(part.strip() for part in fields.split(",") if part.strip())
-    chosen = ALL_FIELDS if "all" in asked else asked or ADDRESS_ONLY
+    chosen = asked or (ALL_FIELDS if everything else ADDRESS_ONLY)
+    if "all" in chosen:
+        chosen = ALL_FIELDS
     if not set(chosen) <= {*ALL_FIELDS, *ADDRESS_ONLY}:
         raise typer.BadParameter("fields are: " + ", ".join(ALL_FIELDS))
-    wanted = Filter(states=state or (State.ACTIVE,), lists=name or ())
+    wanted = filter_from(kind=kind, cause=cause, state=state, name=name, domain=domain)
+    if everything:
+        wanted = replace(wanted, states=state or EVERYTHING)
+    else:
+        wanted = replace(wanted, lists=name or (DEFAULT_LIST,))
+        if not state:
+            wanted = replace(wanted, states=NOW_BLOCKING.states, expired=False, overridden=False)
 
     async def write(blacklist: Blacklist) -> None:
-        with output.open("wb") if output is not None else sys.stdout.buffer as target:
+        await blacklist.require_lists(name or ())
+        with output.open("wb") if output is not None else nullcontext(sys.stdout.buffer) as target:
             async for piece in blacklist.exporting.export(wanted, form=ExportFormat(form), fields=chosen):
                 target.write(piece)
             target.flush()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from validator.cli.terminal import table
+
 if TYPE_CHECKING:
     from validator.keys import KeyRecord, KeyRing
 
@@ -45,9 +47,18 @@ def list_keys(
     """Show every key there is or was; never its secret."""
     import orjson
 
-    for record in _with_ring(_all, settings_file):
-        row = _row(record)
-        typer.echo(orjson.dumps(row).decode() if as_json else "  ".join(str(value or "-") for value in row.values()))
+    rows = [_row(record) for record in _with_ring(_all, settings_file)]
+    if as_json:
+        for row in rows:
+            typer.echo(orjson.dumps(row).decode())
+        return
+    titles = ("id", "name", "state", "scopes", "created", "expires", "revoked")
+    days = {"created", "expires", "revoked"}
+    table(
+        titles,
+        [[(row[title] or "")[: 10 if title in days else None] for title in titles] for row in rows],
+        always=("id", "name", "state", "scopes", "created"),
+    )
 
 
 @app.command("revoke")

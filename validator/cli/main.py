@@ -9,8 +9,11 @@ import typer
 
 from validator import __version__
 from validator.cli import (
+    allowlist,
     blacklist,
     blacklist_files,
+    blacklist_story,
+    blacklist_whole,
     check,
     classify,
     data,
@@ -63,7 +66,9 @@ app.command("settings")(settings.settings_command)
 app.command("openapi")(openapi.openapi_command)
 app.command("classify")(classify.classify_command)
 app.add_typer(data.app, name="data")
-blacklist_files.register(blacklist.app)
+blacklist.app.command("show")(blacklist_story.show_command)
+for part in (blacklist_files, blacklist_whole, allowlist):
+    part.register(blacklist.app)
 app.add_typer(blacklist.app, name="blacklist")
 app.add_typer(database.app, name="db")
 app.add_typer(feedback.app, name="feedback")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
@@ -114,9 +113,10 @@ async def get_entries(request: web.Request) -> web.StreamResponse:
 
 async def get_entry(request: web.Request) -> web.StreamResponse:
     """One entry with its history and evidence."""
-    entry, events = await blacklist_of(request).entries.get(request.match_info["id"])
+    blacklist = blacklist_of(request)
+    entry, events = await blacklist.entries.get(request.match_info["id"])
     is_person = entry.kind is Kind.ADDRESS and bool(entry.value)
-    reported = await _reported(request, entry.key) if is_person else []
+    reported = await blacklist.reported(entry.key, limit=EVIDENCE_EVENTS) if is_person else ()
     return json_response(detail_document(entry, events, reported, _now()))
 
 
@@ -131,19 +131,14 @@ async def get_address(request: web.Request) -> web.StreamResponse:
     if not found and not hits:
         raise NotFound("nothing is known about this address")
     now = _now()
-    reported = await _reported(request, rule.key)
+    reported = await blacklist.reported(rule.key, limit=EVIDENCE_EVENTS)
     body = {
         "address": rule.key,
         "blocked": any(not hit.overridden for hit in hits),
-        "entries": [detail_document(entry, events, reported if entry.value else [], now) for entry, events in found],
+        "entries": [detail_document(entry, events, reported if entry.value else (), now) for entry, events in found],
         "rules": [hit_document(hit) for hit in hits if hit.kind is not Kind.ADDRESS],
     }
     return json_response(body)
-
-
-async def _reported(request: web.Request, key: str) -> list[dict[str, Any]]:
-    """What bounces and complaints were last reported about an address."""
-    return await request.app[RUNTIME].feedback.latest_events(key, limit=EVIDENCE_EVENTS)
 
 
 async def patch_entry(request: web.Request) -> web.StreamResponse:

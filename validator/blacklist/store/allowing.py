@@ -27,12 +27,11 @@ async def allow(
     actor: str,
 ) -> tuple[Allowed, bool]:
     """Put a rule on the list, or renew the one that is there; answers it and whether it is new."""
-    mine = select(ALLOWED).where(ALLOWED.c.kind == rule.kind, ALLOWED.c.key == rule.key, in_force(now)).limit(1)
-    old = (await conn.execute(mine)).one_or_none()
+    old = await allowed_by(conn, rule, now=now)
     values = {"note": note, "expires": expires, "acknowledged": acknowledged, "actor": actor}
     if old is not None:
-        await conn.execute(update(ALLOWED).where(ALLOWED.c.id == old.id).values(values))
-        identifier = old.id
+        identifier = int(old.id)
+        await conn.execute(update(ALLOWED).where(ALLOWED.c.id == identifier).values(values))
     else:
         row = values | {"kind": rule.kind, "key": rule.key, "value": rule.value, "created": now}
         identifier = (await conn.execute(ALLOWED.insert().values(row).returning(ALLOWED.c.id))).scalar_one()
@@ -59,6 +58,13 @@ async def find_allowed(conn: AsyncConnection, identifier: str) -> Allowed:
     if row is None:
         raise NotFound("no allow-list rule with this identifier")
     return _allowed(row)
+
+
+async def allowed_by(conn: AsyncConnection, rule: Rule, *, now: datetime) -> Allowed | None:
+    """The rule in force about just this, if there is one."""
+    mine = select(ALLOWED).where(ALLOWED.c.kind == rule.kind, ALLOWED.c.key == rule.key, in_force(now)).limit(1)
+    row = (await conn.execute(mine)).one_or_none()
+    return None if row is None else _allowed(row)
 
 
 async def allowed_page(conn: AsyncConnection, *, below: int | None, limit: int, now: datetime) -> list[Allowed]:
