@@ -6,7 +6,7 @@ Pure. Rules are the tables `applications` and `system_mailboxes`; a privacy rela
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,6 +85,9 @@ class Recipients:
                 patterns.setdefault(local_rule, []).append(_compile(row["local"], "system_mailboxes").pattern)
         self._patterns = tuple((re.compile("|".join(texts)), rule) for rule, texts in patterns.items())
         self._any_pattern = re.compile("|".join(text for texts in patterns.values() for text in texts))
+        self._system_names = {name for name, rule in self._locals.items() if rule.recipient is RecipientClass.SYSTEM}
+        system = (texts for rule, texts in patterns.items() if rule.recipient is RecipientClass.SYSTEM)
+        self._system_signs = tuple({required_text(text) for texts in system for text in texts})
 
     def domain_rules(self, domain: str) -> tuple[DomainRule, ...]:
         """Every application or relay rule that speaks of *domain*; usually empty. Depends on the domain only."""
@@ -108,6 +111,62 @@ class Recipients:
             if pattern.fullmatch(lowered) or pattern.fullmatch(base):
                 return rule
         return None
+
+    def system_among(self, locals_: Sequence[str]) -> list[int]:
+        """Indices of the local parts that `local_rule` calls system; many cost a fraction of asking for each.
+
+        None of the local parts may hold a line feed.
+        """
+        joined = "\n".join(locals_).lower()
+        lowered = joined.split("\n")
+        bases = [local.partition("+")[0] or local for local in lowered] if "+" in joined else lowered
+        signs = [sign for sign in self._system_signs if sign in joined]
+        suspects = {
+            index for sign in signs for index, local in enumerate(lowered) if sign in local
+        }  # fmt: skip
+        if not self._system_names.isdisjoint(bases):
+            suspects.update(index for index, base in enumerate(bases) if base in self._system_names)
+        rules = ((index, self.local_rule(locals_[index])) for index in sorted(suspects))
+        return [index for index, rule in rules if rule is not None and rule.recipient is RecipientClass.SYSTEM]
+
+
+def required_text(pattern: str) -> str:
+    """The longest literal text that whatever *pattern* matches must contain; empty when none is plain to see."""
+    runs = [""]
+    at = 0
+    while at < len(pattern):
+        char = pattern[at]
+        if char == "|" or (pattern.startswith("(?", at) and pattern[at + 2 : at + 3] != ":"):
+            return ""
+        if char.isalnum() or char in "-_=@":
+            runs[-1] += char
+        else:
+            if char in "?*{":
+                runs[-1] = runs[-1][:-1]
+            runs.append("")
+            at = _end_of(pattern, at) - 1
+        at += 1
+    return max(runs, key=len)
+
+
+def _end_of(pattern: str, at: int) -> int:
+    """Where the group, class, repetition, escape or sign that begins at *at* ends."""
+    char = pattern[at]
+    if char == "\\":
+        return at + 2
+    if char == "{":
+        return pattern.index("}", at) + 1
+    if char == "[":
+        at += 2 if pattern[at + 1] != "^" else 3  # a bracket that comes first is one of the characters
+        while pattern[at] != "]":
+            at += 2 if pattern[at] == "\\" else 1
+        return at + 1
+    if char == "(":
+        at += 1
+        while pattern[at] != ")":
+            at = _end_of(pattern, at)
+        return at + 1
+    return at + 1
 
 
 def _self_and_parents(domain: str) -> Iterator[str]:

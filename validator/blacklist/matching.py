@@ -99,30 +99,32 @@ class Matcher:
 
     async def addresses(self, addresses: Sequence[EmailAddress], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
         """Entries that match each address, same length and order; one query however many there are."""
+        keys = [address_key(address) for address in addresses]
+        hits = await self.keys(keys, lists)
+        return [hits.get(key, ()) for key in keys] if hits else [()] * len(keys)
+
+    async def keys(self, keys: Sequence[str], lists: Collection[str] = ()) -> dict[str, tuple[Hit, ...]]:
+        """Entries that match each key of an address; only keys that have some are in the answer. One query."""
         secret = self._rules.secret
         hashes: dict[str, str] = {}
-        if len(addresses) == 1 and secret is None:  # what a single check comes to
-            keys = [address_key(addresses[0])]
+        if len(keys) == 1 and secret is None:  # what a single check comes to
             found = await self._lookup.find(((_ADDRESS, keys[0]),))
         else:
-            keys = [address_key(address) for address in addresses]
             pairs: list[Pair] = [(_ADDRESS, key) for key in dict.fromkeys(keys)]
             if secret is not None:
                 hashes = {erased_key(key, secret): key for _, key in pairs}
                 pairs += [(_ADDRESS, key) for key in hashes]
             found = await self._lookup.find(pairs) if pairs else []
         if not found:
-            return [()] * len(keys)
+            return {}
         by_key: dict[str, list[Found]] = {}
         for row in self._blocking(found, lists):
             by_key.setdefault(hashes.get(row.key, row.key), []).append(row)
         if not self._rules.allowing:
-            hits = {key: _hits(rows) for key, rows in by_key.items()}
-        else:
-            asked = [((_ADDRESS, key), (_DOMAIN, key.partition("@")[2])) for key in by_key]
-            allowed = await self._allowed(name for names in asked for name in names)
-            hits = {mine[1]: _judged(by_key[mine[1]], allowed, mine, domain) for mine, domain in asked}
-        return [hits.get(key, ()) for key in keys]
+            return {key: _hits(rows) for key, rows in by_key.items()}
+        asked = [((_ADDRESS, key), (_DOMAIN, key.partition("@")[2])) for key in by_key]
+        allowed = await self._allowed(name for names in asked for name in names)
+        return {mine[1]: _judged(by_key[mine[1]], allowed, mine, domain) for mine, domain in asked}
 
     async def domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
         """Entries that match each domain, its mail hosts or their addresses; same length and order, one query."""

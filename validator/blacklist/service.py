@@ -183,6 +183,14 @@ class Blacklist:
             metrics.STORE_UNAVAILABLE.labels("lookup").inc()
             raise
 
+    async def match_keys(self, keys: Sequence[str], lists: Collection[str] = ()) -> dict[str, tuple[Hit, ...]]:
+        """The same for keys of addresses (`keys.address_key`); only those that match some entry are in the answer."""
+        try:
+            return await self._matcher.keys(keys, lists)
+        except StorageUnavailable:
+            metrics.STORE_UNAVAILABLE.labels("lookup").inc()
+            raise
+
     async def require_lists(self, names: Collection[str], *, pointer: str = "/lists") -> None:
         """Raise `UnknownList` when there is no list of one of these names; free for those that are known."""
         await self._matcher.require_lists(names, pointer=pointer)

@@ -10,14 +10,15 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import orjson
 
+from validator.bulk.answers import Answer
 from validator.bulk.rows import RowFault, Rows
+from validator.checker import RouteVerdict, Verdicts
 from validator.checker.document import verdict_document
 from validator.verdict import Verdict
-
-Answer = Verdict | RowFault
 
 ADDED_COLUMNS = ("valid", "email", "reason", "status", "suggestion")
 """What is added to every row of a list."""
@@ -34,15 +35,30 @@ _HARMLESS = re.compile(
 
 def encode_lines(answers: Sequence[Answer], lines: Sequence[int]) -> bytes:
     """NDJSON: the answer of `POST /check` a line, or an error object with its line number."""
-    dumps = orjson.dumps
-    encoded = [
-        dumps(verdict_document(answer))
-        if isinstance(answer, Verdict)
-        else dumps({"line": line, "error": answer.document()})
-        for answer, line in zip(answers, lines, strict=True)
-    ]
-    encoded.append(b"")
-    return b"\n".join(encoded)
+    if not isinstance(answers, Verdicts):
+        return b"".join([_line(answer, line) for answer, line in zip(answers, lines, strict=True)])
+    frames = [None if route is None else _frame(route) for route in answers.alone]
+    return "".join(
+        [
+            f"{frame[0]}{text}{frame[1]}{text}{frame[2]}"
+            if frame is not None
+            else _line(answers.others[index], lines[index]).decode()
+            for index, (text, frame) in enumerate(zip(answers.texts, frames, strict=True))
+        ]
+    ).encode()
+
+
+def _line(answer: Answer, line: int) -> bytes:
+    document = verdict_document(answer) if isinstance(answer, Verdict) else {"line": line, "error": answer.document()}
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@cache
+def _frame(route: RouteVerdict) -> tuple[str, str, str]:
+    """The line of a verdict about which only the route speaks, without its address, which JSON never escapes."""
+    line = _line(Verdict("@", route.reason is None, "@", route.reason, route.status, None), 0).decode()
+    before, between, after = line.split("@")
+    return before, between, after
 
 
 def defuse(cell: str) -> str:

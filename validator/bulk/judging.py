@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from typing import Protocol
 
-from validator.bulk.encode import Answer
+from validator.bulk.answers import Answer, Answers, answers_of
 from validator.bulk.rows import UNDECIDED, RowFault, RowOptions, Rows
-from validator.checker import CheckOptions
+from validator.checker import CheckOptions, DomainFacts, RouteVerdict, Verdicts
 from validator.errors import UnknownList
 from validator.settings import OnUnknown
 from validator.verdict import Status, Verdict
@@ -25,50 +25,60 @@ WINDOWS_AHEAD = 8
 class ManyChecker(Protocol):
     """What judging needs of the check."""
 
-    async def check_many(self, texts: Sequence[str], options: CheckOptions = ...) -> list[Verdict]:
+    async def check_many(self, texts: Sequence[str], options: CheckOptions = ...) -> Sequence[Verdict]:
         """Verdicts of one window, same order and length."""
         ...
 
 
-async def judge(checker: ManyChecker, rows: Rows, options: RowOptions) -> list[Answer]:
+async def judge(checker: ManyChecker, rows: Rows, options: RowOptions) -> Answers:
     """One answer a row, in order; rows with options of their own are judged together with their like."""
     if not rows.faults and not rows.options:
-        answers: list[Answer] = [*await checker.check_many(rows.texts, options.check)]
-        return _undecided(answers, options) if options.on_unknown is OnUnknown.ERROR else answers
+        return _undecided(answers_of(rows.texts, await checker.check_many(rows.texts, options.check)), options)
     groups: dict[RowOptions, list[int]] = {}
     for index in range(len(rows)):
         if index not in rows.faults:
             groups.setdefault(rows.options.get(index, options), []).append(index)
-    found: dict[int, Answer] = dict(rows.faults)
+    facts: list[DomainFacts | None] = [None] * len(rows)
+    others: dict[int, Answer] = dict(rows.faults)
     for asked, indices in groups.items():
+        texts = [rows.texts[index] for index in indices]
         try:
-            verdicts: list[Answer] = [*await checker.check_many([rows.texts[index] for index in indices], asked.check)]
+            found = _undecided(answers_of(texts, await checker.check_many(texts, asked.check)), asked)
         except UnknownList as error:
             if asked.check.lists == options.check.lists:
                 raise
-            verdicts = [RowFault(422, str(error))] * len(indices)  # a row named a list that there is not
-        found.update(zip(indices, _undecided(verdicts, asked), strict=True))
-    return [found[index] for index in range(len(rows))]
+            found = answers_of(texts, [RowFault(422, str(error))] * len(texts))  # a row named a list that there is not
+        for place, index in enumerate(indices):
+            facts[index] = found.facts[place]
+        others.update((indices[place], answer) for place, answer in found.others.items())
+    return Verdicts(rows.texts, facts, others)
 
 
-def _undecided(answers: Sequence[Answer], options: RowOptions) -> list[Answer]:
+def _undecided(answers: Answers, options: RowOptions) -> Answers:
     """With `on_unknown: error` a row that DNS could not decide is an error of its own."""
     if options.on_unknown is not OnUnknown.ERROR:
-        return [*answers]
-    return [
-        UNDECIDED if isinstance(answer, Verdict) and answer.status is Status.UNKNOWN else answer for answer in answers
-    ]
+        return answers
+    undecided = {index for index, answer in answers.others.items() if _is_undecided(answer)}
+    undecided.update(index for index, route in enumerate(answers.alone) if route and _is_undecided(route))
+    if not undecided:
+        return answers
+    facts = [None if index in undecided else found for index, found in enumerate(answers.facts)]
+    return Verdicts(answers.texts, facts, {**answers.others, **dict.fromkeys(undecided, UNDECIDED)})
+
+
+def _is_undecided(answer: Answer | RouteVerdict) -> bool:
+    return not isinstance(answer, RowFault) and answer.status is Status.UNKNOWN
 
 
 async def judge_windows(
     checker: ManyChecker, windows: AsyncIterable[Rows], options: RowOptions, *, ahead: int = WINDOWS_AHEAD
-) -> AsyncGenerator[tuple[Rows, list[Answer]]]:
+) -> AsyncGenerator[tuple[Rows, Answers]]:
     """Every window with its answers, in order; at most *ahead* windows are held.
 
     Closing the iterator cancels what is under way. An error of the rows or of the store ends it, after the answers
     to what came before.
     """
-    pending: deque[tuple[Rows, asyncio.Task[list[Answer]]]] = deque()
+    pending: deque[tuple[Rows, asyncio.Task[Answers]]] = deque()
     reader = aiter(windows)
     reading: asyncio.Task[Rows | None] | None = None
     ended = False
@@ -81,7 +91,7 @@ async def judge_windows(
                 rows, task = pending.popleft()
                 yield rows, task.result()
                 continue
-            waiting: list[asyncio.Task[Rows | None] | asyncio.Task[list[Answer]]] = []
+            waiting: list[asyncio.Task[Rows | None] | asyncio.Task[Answers]] = []
             if reading is not None:
                 waiting.append(reading)
             if pending:
@@ -100,7 +110,7 @@ async def judge_windows(
         if failure is not None:
             raise failure
     finally:
-        left: list[asyncio.Task[Rows | None] | asyncio.Task[list[Answer]]] = [task for _, task in pending]
+        left: list[asyncio.Task[Rows | None] | asyncio.Task[Answers]] = [task for _, task in pending]
         if reading is not None:
             left.append(reading)
         for unfinished in left:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from validator.bulk.encode import Answer, TableEncoder, merged_object
+from validator.bulk.answers import Answer
+from validator.bulk.encode import TableEncoder, merged_object
 from validator.bulk.files import ListFormat
 from validator.bulk.rows import Rows
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from validator.bulk.encode import ADDED_COLUMNS, ERROR_COLUMN, Answer, answer_cells, output_header
+from validator.bulk.answers import Answer
+from validator.bulk.encode import ADDED_COLUMNS, ERROR_COLUMN, answer_cells, output_header
 from validator.bulk.rows import WINDOW_ROWS, RowFault, Rows
 from validator.bulk.table import TableShape, choose_column
 from validator.errors import RequestRefused

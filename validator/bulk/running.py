@@ -9,8 +9,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+from validator.bulk.answers import Answer
 from validator.bulk.checkpoint import Checkpoint, ListOutput
-from validator.bulk.encode import Answer
 from validator.bulk.files import ListFile, windows
 from validator.bulk.judging import ManyChecker, judge_windows
 from validator.bulk.output import OutputShape

@@ -6,12 +6,14 @@ No address is ever kept here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from validator.bulk.answers import Answer
 from validator.bulk.rows import RowFault
-from validator.verdict import Reason, Status, Verdict
+from validator.checker import Verdicts
+from validator.verdict import Reason, Status
 
 TOP_DOMAINS = 20
 """Domains that a report names."""
@@ -40,12 +42,26 @@ class Summary:
     bad_domains: Counter[str] = field(default_factory=Counter)
     """Verdicts that are not valid, by domain; bounded by `DOMAINS_COUNTED`."""
 
-    def add(self, answers: Iterable[Verdict | RowFault]) -> None:
+    def add(self, answers: Sequence[Answer]) -> None:
         """Count some answers."""
-        invalid = Status.INVALID
-        valid = 0
+        self.rows += len(answers)
+        if not isinstance(answers, Verdicts):
+            self._add_each(answers)
+            return
+        self._add_each(answers.others.values())
+        for route, count in Counter(answers.alone).items():
+            if route is None:
+                continue
+            self.statuses[route.status.value] += count
+            if route.reason is not None:
+                self.reasons[route.reason.value] += count
+            if route.status is Status.INVALID:
+                at_fault = (text for text, found in zip(answers.texts, answers.alone, strict=True) if found is route)
+                for domain, failures in Counter(text.rpartition("@")[2] for text in at_fault).items():
+                    self._count_domain(domain, failures)
+
+    def _add_each(self, answers: Iterable[Answer]) -> None:
         for answer in answers:
-            self.rows += 1
             if isinstance(answer, RowFault):
                 self.errors += 1
                 continue
@@ -54,17 +70,11 @@ class Summary:
                 self.repairs[_what_changed(answer.orig, answer.email)] += 1
             if answer.suggestion is not None:
                 self.suggested += 1
-            reason = answer.reason
-            if reason is None and answer.status is Status.VALID:
-                valid += 1
-                continue
             self.statuses[answer.status.value] += 1
-            if reason is not None:
-                self.reasons[reason.value] += 1
-            if answer.status is invalid and answer.domain:
+            if answer.reason is not None:
+                self.reasons[answer.reason.value] += 1
+            if answer.status is Status.INVALID and answer.domain:
                 self._count_domain(answer.domain, 1)
-        if valid:
-            self.statuses[Status.VALID.value] += valid
 
     def merge(self, other: Summary) -> None:
         """Add the counts of *other*."""

@@ -47,6 +47,10 @@ class BlacklistReader(Protocol):
         """Hits of each address, same order and length."""
         ...
 
+    async def match_keys(self, keys: Sequence[str], lists: Collection[str] = ()) -> dict[str, tuple[Hit, ...]]:
+        """The same for keys of addresses; only those with hits are in the answer."""
+        ...
+
     async def match_domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
         """Hits of each domain, its mail hosts and their addresses, same order and length."""
         ...
@@ -64,7 +68,7 @@ class BlacklistReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DomainFacts:
     """Everything that depends on the domain alone; valid until `expires_at` while the rules version stands."""
 
@@ -117,6 +121,15 @@ class DomainKnowledge:
         ):
             return facts
         return None
+
+    def fresh_among(self, domains: Iterable[str]) -> dict[str, DomainFacts]:
+        """Facts that still hold, of those domains that have any."""
+        known, now, version = self._facts, time.monotonic(), self._blacklist.rules_version
+        return {
+            domain: facts
+            for domain in domains
+            if (facts := known.get(domain)) is not None and facts.expires_at > now and facts.rules_version == version
+        }
 
     async def route(self, domain: str, timeout_s: float) -> MailRoute:
         """The route alone, from the resolver's cache when it is fresh."""

@@ -1,25 +1,30 @@
-"""A list of texts the way of one check, in windows: distinct domains asked together, one query for all addresses."""
+"""A list of texts the way of one check, in windows: distinct domains asked together, one query for all addresses.
+
+Most rows of a list are plain addresses of a person, at a domain that needs no repair, on no list: about those only the
+route of the domain speaks. They are told from the rest a window at a time; every other row goes the way of a check.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from validator.address import EmailAddress, SyntaxFault, plain_address
+from validator.address import EmailAddress, SyntaxFault, plain_parts
 from validator.blacklist.entry import Hit
+from validator.blacklist.keys import address_key
 from validator.checker.facts import DomainFacts
-from validator.checker.judge import RouteVerdict
 from validator.checker.pipeline import COUNTERS, DEFAULT_OPTIONS, CheckOptions, CheckPipeline, Prepared
-from validator.reference.providers import Provider
-from validator.sanitize import Sanitized
+from validator.checker.verdicts import Verdicts
+from validator.sanitize import CorrectionAction, Sanitized
 from validator.verdict import Verdict
 
 
 class WindowPipeline(CheckPipeline):
     """The stages for one text and for many."""
 
-    async def check_many(self, texts: Sequence[str], options: CheckOptions = DEFAULT_OPTIONS) -> list[Verdict]:
+    async def check_many(self, texts: Sequence[str], options: CheckOptions = DEFAULT_OPTIONS) -> Verdicts[Verdict]:
         """Judge a window of texts, same order and length: distinct domains resolved together, one address query.
 
         Every domain may take the whole DNS budget of a check. Holds *texts* in memory: callers cut long inputs.
@@ -27,71 +32,85 @@ class WindowPipeline(CheckPipeline):
         """
         if options.lists:
             await self._blacklist.require_lists(options.lists)
-        ready = await self._prepare_many(texts, options)
-        parsed = [item if isinstance(item, EmailAddress) else item.parsed for item in ready]
-        addresses = [address for address in parsed if isinstance(address, EmailAddress)]
-        domains = list({address.domain: None for address in addresses})
-        learned = await self._knowledge.learn(domains, self._dns_timeout_s) if domains else []
-        facts = dict(zip(domains, learned, strict=True))
-        matched = iter(await self._blacklist.match_addresses(addresses, options.lists) if addresses else ())
-        list_hits: dict[str, tuple[Hit, ...]] = {}
-        if options.lists and learned:
-            list_hits = dict(zip(domains, await self._list_hits(learned, options.lists), strict=True))
-        verdicts = []
-        alone: dict[RouteVerdict, int] = {}
-        for item, address in zip(ready, parsed, strict=True):
-            if isinstance(address, SyntaxFault):
-                assert isinstance(item, Prepared)
-                verdicts.append(self._reject(item, address, options))
-                continue
-            known = facts[address.domain]
-            hits = next(matched) + list_hits.get(address.domain, ())
-            route = known.alone
-            if item is address and route is not None and not hits and not options.explain and self._is_person(address):
-                alone[route] = alone.get(route, 0) + 1
-                verdicts.append(_verdict_alone(address, route, known.provider))
-                continue
-            if known.hits:
-                hits += await self._blacklist.overridden(address, known.hits)
-            prepared = Prepared(address.text, address.text, address) if isinstance(item, EmailAddress) else item
-            verdict = self._judge(prepared, address, known, hits, options)
-            if verdict.explain is not None:
-                verdict = await self._with_evidence(verdict, verdict.explain)
-            verdicts.append(verdict)
-        for route, count in alone.items():
-            COUNTERS[route.status, route.reason].count += count
+        parts = plain_parts(texts)
+        if self._strip_tags and options.sanitize:
+            parts = [part if "+" not in part[0] else ("", "") for part in parts]
+        domains = [domain for _, domain in parts]
+        facts = self._knowledge.fresh_among(set(domains))
+        kept = {domain for domain in set(domains) if domain and self._is_kept(domain, facts)}
+        strange = [index for index, domain in enumerate(domains) if domain not in kept]
+        prepared = await self._prepare_many(texts, strange, options)
+        addresses = {at: item.parsed for at, item in prepared.items() if isinstance(item.parsed, EmailAddress)}
+        needed = dict.fromkeys([*kept, *(address.domain for address in addresses.values())])
+        missing = [domain for domain in needed if domain not in facts]
+        if missing:
+            learned = await self._knowledge.learn(missing, self._dns_timeout_s)
+            facts.update(zip(missing, learned, strict=True))
+        hits = await self._hits_of_rows(texts, prepared, options)
+        if options.lists and needed:
+            facts_asked = [facts[domain] for domain in needed]
+            of_domain = dict(zip(needed, await self._list_hits(facts_asked, options.lists), strict=True))
+            for index, domain in enumerate(domains):
+                found = of_domain.get(addresses[index].domain if index in addresses else domain)
+                if found:
+                    hits[index] = hits.get(index, ()) + found
+
+        speaking = {domain: facts[domain] for domain in kept if facts[domain].alone is not None}
+        rows = [*map(speaking.get, domains)] if not options.explain else [None] * len(texts)
+        for index in (*self._recipients.system_among([local for local, _ in parts]), *hits):
+            rows[index] = None
+        others: dict[int, Verdict] = {}
+        for index, row in enumerate(rows) if None in rows else ():
+            if row is None:
+                item = prepared.get(index) or Prepared(
+                    texts[index], texts[index], EmailAddress(*parts[index], texts[index])
+                )
+                others[index] = await self._judge_row(item, facts, hits.get(index, ()), options)
+        verdicts: Verdicts[Verdict] = Verdicts(texts, rows, others)
+        for route, count in Counter(verdicts.alone).items():
+            if route is not None:
+                COUNTERS[route.status, route.reason].count += count
         return verdicts
 
-    async def _prepare_many(self, texts: Sequence[str], options: CheckOptions) -> list[EmailAddress | Prepared]:
-        """Each text ready to be judged; a text that is its own address, known to need no repair, as that alone."""
-        prepared: list[EmailAddress | Prepared | None] = []
-        doubtful: dict[int, Sanitized] = {}
-        fresh: dict[str, DomainFacts | None] = {}
-        for index, text in enumerate(texts):
-            plain = plain_address(text)
-            if plain is not None:
-                domain = plain.domain
-                facts = fresh[domain] if domain in fresh else fresh.setdefault(domain, self._knowledge.fresh(domain))
-                if facts is not None and self._needs_no_repair(plain, facts, options):
-                    prepared.append(plain)
-                    continue
-            sanitized = self._sanitize(text)
-            if sanitized.doubt is None:
-                prepared.append(self._parse(text, sanitized, options))
-            else:
-                prepared.append(None)
-                doubtful[index] = sanitized
+    def _is_kept(self, domain: str, facts: Mapping[str, DomainFacts]) -> bool:
+        """Sanitizing changes nothing about a plain address at *domain*, and says nothing."""
+        known = facts.get(domain)
+        return self._sanitizer.correct_domain(domain).action is CorrectionAction.KEEP if known is None else known.kept
+
+    async def _prepare_many(
+        self, texts: Sequence[str], indices: Sequence[int], options: CheckOptions
+    ) -> dict[int, Prepared]:
+        """The texts at *indices*, sanitized and parsed; DNS settles their doubts side by side."""
         deadline = time.monotonic() + self._dns_timeout_s
+        sanitized = {index: self._sanitize(texts[index]) for index in indices}
         async with asyncio.TaskGroup() as group:
-            tasks = {index: group.create_task(self._settle(found, deadline)) for index, found in doubtful.items()}
-        return [
-            item if item is not None else self._parse(texts[index], tasks[index].result(), options)
-            for index, item in enumerate(prepared)
-        ]
+            settling: dict[int, asyncio.Task[Sanitized]] = {
+                index: group.create_task(self._settle(found, deadline))
+                for index, found in sanitized.items()
+                if found.doubt is not None
+            }
+        sanitized.update((index, task.result()) for index, task in settling.items())
+        return {index: self._parse(texts[index], found, options) for index, found in sanitized.items()}
 
+    async def _hits_of_rows(
+        self, texts: Sequence[str], prepared: Mapping[int, Prepared], options: CheckOptions
+    ) -> dict[int, tuple[Hit, ...]]:
+        """Entries for the address of each row, where there are any: one query for all."""
+        keys = [text.lower() for text in texts]  # what `address_key` makes of a plain address
+        for index, item in prepared.items():
+            keys[index] = address_key(item.parsed) if isinstance(item.parsed, EmailAddress) else ""
+        asked = [key for key in keys if key] if "" in keys else keys
+        hits = await self._blacklist.match_keys(asked, options.lists) if asked else {}
+        return {index: hits[key] for index, key in enumerate(keys) if key in hits} if hits else {}
 
-def _verdict_alone(address: EmailAddress, route: RouteVerdict, provider: Provider | None) -> Verdict:
-    """The verdict on an address that came as it should be and about which only the route of its domain speaks."""
-    text, reason = address.text, route.reason
-    vendor, trusted = (None, False) if provider is None else (provider.vendor, provider.trusted)
-    return Verdict(text, reason is None, text, reason, route.status, None, None, address.domain, vendor, trusted)
+    async def _judge_row(
+        self, item: Prepared, facts: Mapping[str, DomainFacts], hits: tuple[Hit, ...], options: CheckOptions
+    ) -> Verdict:
+        address = item.parsed
+        if isinstance(address, SyntaxFault):
+            return self._reject(item, address, options)
+        known = facts[address.domain]
+        if known.hits:
+            hits += await self._blacklist.overridden(address, known.hits)
+        verdict = self._judge(item, address, known, hits, options)
+        return verdict if verdict.explain is None else await self._with_evidence(verdict, verdict.explain)

@@ -25,7 +25,7 @@ def check_addresses(engine: Engine, addresses: Sequence[str], *, as_json: bool) 
 
 async def _judge(engine: Engine, addresses: Sequence[str]) -> list[Verdict]:
     async with engine.open_checker() as checker:
-        return await checker.check_many(addresses, engine.options)
+        return [*await checker.check_many(addresses, engine.options)]
 
 
 def exit_for(verdicts: Sequence[Verdict], *, may_be_unknown: bool = False) -> Exit:

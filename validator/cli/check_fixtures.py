@@ -11,8 +11,8 @@ from pathlib import Path
 import typer
 
 from validator import __version__
+from validator.bulk.answers import Answer
 from validator.bulk.documents import Cell
-from validator.bulk.encode import Answer
 from validator.bulk.files import STDIN, ListFormat, format_of_content, format_of_name
 from validator.bulk.findings import (
     Level,

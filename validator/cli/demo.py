@@ -71,4 +71,4 @@ async def _judge(settings: Settings) -> list[Verdict]:
     assert len(entries) == len(rules), [rule for rule, _ in rules if isinstance(rule, RuleFault)]
     async with open_runtime(settings) as runtime:
         await runtime.blacklist.entries.add(entries, actor="demo")
-        return await runtime.checker.check_many(DEMO)
+        return [*await runtime.checker.check_many(DEMO)]

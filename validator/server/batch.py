@@ -10,7 +10,8 @@ import orjson
 from aiohttp import web
 
 from validator import metrics
-from validator.bulk.encode import Answer as RowAnswer
+from validator.bulk.answers import Answer as RowAnswer
+from validator.bulk.answers import Answers
 from validator.bulk.encode import TableEncoder, encode_lines
 from validator.bulk.encoding import ToUtf8
 from validator.bulk.gzipped import MAGIC, Gunzip, Gzip
@@ -62,8 +63,9 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
     )
     answers: list[RowAnswer] = []
     for window in windows_of(Rows(body.emails, [0] * len(body.emails)), WINDOW_ROWS):
-        answers += await judge(runtime.checker, window, options)
-    _count(answers)
+        judged = await judge(runtime.checker, window, options)
+        _count(judged)
+        answers += judged
     results = [
         verdict_document(answer) if isinstance(answer, Verdict) else {"index": index, "error": answer.document()}
         for index, answer in enumerate(answers)
@@ -214,7 +216,7 @@ class _Stream:
                 return
             yield chunk
 
-    def _encode(self, rows: Rows, answers: list[RowAnswer]) -> bytes:
+    def _encode(self, rows: Rows, answers: Answers) -> bytes:
         if self._encoder is None:
             return encode_lines(answers, rows.lines)
         head = b"" if self.response.prepared else self._encoder.header(self._columns(rows))
@@ -265,8 +267,8 @@ class _Stream:
         await self.response.write_eof()
 
 
-def _count(answers: list[RowAnswer]) -> None:
-    faulty = sum(isinstance(answer, RowFault) for answer in answers)
+def _count(answers: Answers) -> None:
+    faulty = sum(isinstance(answer, RowFault) for answer in answers.others.values())
     _JUDGED.inc(len(answers) - faulty)
     if faulty:
         _FAULTY.inc(faulty)
