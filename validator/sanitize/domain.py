@@ -67,7 +67,8 @@ class DomainCorrector:
         """A domain on no list; remembered, because one check asks more than once and lists repeat domains."""
         if len(domain) > _MAX_CHARS or "xn--" in domain or is_special_use(domain):
             return keep(domain, "domain.none")
-        parent = registrable_domain(domain) if "." in domain else None
+        # with one dot it is either registrable itself or a public suffix: there is nothing above it to know
+        parent = registrable_domain(domain) if domain.count(".") > 1 else None
         if parent is not None and parent != domain and (self.is_known(parent) or parent in self._guard):
             return self._decide(domain, self._finder.below_known(domain, parent))
         return self._decide(domain, self._finder.near(domain))

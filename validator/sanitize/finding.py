@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from validator.reference.suffixes import is_public_suffix
 from validator.sanitize.candidate import Candidate, limit_of
 from validator.sanitize.compounds import is_doubtful_slip, is_other_compound
@@ -105,9 +102,7 @@ class CandidateFinder:
             capped = same_name.common or len(same_name.name) < 5
             yield Candidate(0.7, same_name, same_name.domain, "domain.no_ending", 1.0, 1.0, capped=capped)
             return
-        for close, _, _ in process.extract(
-            domain, self._targets.flats, scorer=OSA.distance, score_cutoff=2, limit=_SHORT_LIST
-        ):
+        for close, _ in self._targets.flats.near(domain, 2, _SHORT_LIST):
             target = self._targets.flat[close]
             limit = limit_of(target) + 0.3
             yield Candidate(
@@ -170,7 +165,8 @@ class CandidateFinder:
 
     def _same_letters(self, domain: str, exists: bool) -> Iterable[Candidate]:
         """Only dots and hyphens differ, or the provider's whole domain stands where its name should."""
-        target = self._targets.flat.get(flat(domain))
+        letters = flat(domain)
+        target = self._targets.flat.get(letters)
         if target is not None:
             sure = not exists or (target.tier < 3 and len(target.name) > 4)
             yield Candidate(0.4, target, target.domain, "domain.dot", 1.0, 1.0, capped=not sure)
@@ -180,7 +176,7 @@ class CandidateFinder:
         if doubled is not None and (doubled.ending == ending or (not exists and len(doubled.domain) > 5)):
             sure = doubled.tier < 3 and len(doubled.domain) > 5
             yield Candidate(0.5, doubled, doubled.domain, "domain.repeated", 1.0, 1.0, capped=not sure)
-        same_name = self._targets.flat_names.get(flat(domain))
+        same_name = self._targets.flat_names.get(letters)
         if same_name is not None and not same_name.common:
             yield Candidate(0.7, same_name, same_name.domain, "domain.no_ending", 1.0, 1.0, capped=exists)
         for known in (
@@ -199,13 +195,14 @@ class CandidateFinder:
         names = self._targets.names_under[ending]
         group = self._targets.by_ending[ending]
         cutoff = 1 if len(name) < 4 else 2 if len(name) < 8 else 3
-        close = process.extract(name, names, scorer=OSA.distance, score_cutoff=cutoff, limit=_SHORT_LIST)
+        close = names.near(name, cutoff, _SHORT_LIST)
         spoken = one_letter_for_two(name)
         if spoken != name:
-            close += process.extract(spoken, names, scorer=OSA.distance, score_cutoff=1, limit=1)
+            close += names.near(spoken, 1, 1)
         if ending in _CYRILLIC_COUNTRIES:
-            close += [(other, 0, at) for at, other in enumerate(names) if is_layout_echo(name, other)]
-        for _, _, at in close:
+            same_length = zip(*names.of_length(len(name), 0), strict=True)
+            close += [(other, at) for other, at in same_length if is_layout_echo(name, other)]
+        for _, at in close:
             target = group[at]
             limit = limit_of(target) + (0.0 if exists else _NO_SUCH_TLD)
             reach = limit + (_REACH if target.famous and target.rank <= _MOST_USED else _SHORT_REACH)
@@ -222,9 +219,9 @@ class CandidateFinder:
         if exists and not slips and len(name) < 5:
             return
         cutoff = 1 if len(name) < 6 else 2
-        for close, _, _ in process.extract(
-            name, self._targets.names, scorer=OSA.distance, score_cutoff=cutoff, limit=_SHORT_LIST
-        ):
+        if exists and not slips and ("." in ending or not self._targets.distinct_names.near(name, cutoff, 1)):
+            return
+        for close, _ in self._targets.names.near(name, cutoff, _SHORT_LIST):
             if exists and not slips:
                 yield from self._near_name_elsewhere(name, ending, self._targets.by_name[close][0])
                 continue
@@ -245,8 +242,7 @@ class CandidateFinder:
 
     def _near_name_elsewhere(self, name: str, ending: str, target: Target) -> Iterable[Candidate]:
         """A long name mistyped under an ending that exists and that the provider does not use."""
-        long_enough = len(target.name) > (4 if target.tier == 1 else 6)
-        if long_enough and target.tier < 3 and not target.common and "." not in ending:
+        if target.is_distinct and "." not in ending:
             cost = 1.0 + slip_cost(name, target.name, 1.0)
             yield Candidate(cost, target, target.domain, "domain.typo", 0.5, 1.9, capped=True)
 

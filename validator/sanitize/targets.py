@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 from validator.reference.providers import LAST_TARGET_TIER, Providers
 
@@ -30,7 +34,6 @@ AMONG_WORDS = frozenset(
 """Names that lie among ordinary words (never, libro, alike, orage, carter): one other letter proves nothing."""
 MEGA = frozenset({"gmail", "hotmail", "outlook", "yahoo", "icloud", "yandex"})
 """Names so much used that nearly everything near them was meant for them."""
-_PUNCTUATION = str.maketrans("", "", ".-_")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,6 +65,11 @@ class Target:
         return self.name in MEGA
 
     @property
+    def is_distinct(self) -> bool:
+        """Long and used enough that a slip in it is seen under any ending."""
+        return len(self.name) > (4 if self.tier == 1 else 6) and self.tier < 3 and not self.common
+
+    @property
     def common(self) -> bool:
         """The name is a word or so short that it stands under other endings too."""
         return len(self.name) < 3 or self.name in COMMON_WORDS
@@ -69,7 +77,31 @@ class Target:
 
 def flat(text: str) -> str:
     """*text* without dots, hyphens and underscores."""
-    return text.translate(_PUNCTUATION)
+    return text.replace(".", "").replace("-", "").replace("_", "")
+
+
+class NameList:
+    """Names in the order in which ties are decided, searched by edit distance."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._within: dict[tuple[int, int], tuple[tuple[str, ...], tuple[int, ...]]] = {}
+
+    def of_length(self, length: int, within: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Names whose length differs by at most *within*, with their places; no other is that few edits away."""
+        found = self._within.get((length, within))
+        if found is None:
+            places = tuple(at for at, name in enumerate(self._names) if abs(len(name) - length) <= within)
+            found = self._within[length, within] = (tuple(self._names[at] for at in places), places)
+        return found
+
+    def near(self, typed: str, edits: int, limit: int) -> list[tuple[str, int]]:
+        """At most *limit* names within *edits* (optimal string alignment) with their places, nearest first."""
+        names, places = self.of_length(len(typed), edits)
+        if not names:
+            return []
+        close = process.extract(typed, names, scorer=OSA.distance, score_cutoff=edits, limit=limit)
+        return [(name, places[at]) for name, _, at in close]
 
 
 class Targets:
@@ -92,10 +124,12 @@ class Targets:
         """Targets of one name, the most used first."""
         self.by_ending: dict[str, tuple[Target, ...]] = {ending: tuple(group) for ending, group in by_ending.items()}
         """Targets under one ending, the most used first."""
-        self.names: tuple[str, ...] = tuple(self.by_name)
+        self.names = NameList([*self.by_name])
         """Every name once."""
-        self.names_under: dict[str, tuple[str, ...]] = {
-            ending: tuple(target.name for target in group) for ending, group in self.by_ending.items()
+        self.distinct_names = NameList([name for name, group in self.by_name.items() if group[0].is_distinct])
+        """Those that are told from others even under an ending that the provider does not use."""
+        self.names_under = {
+            ending: NameList([target.name for target in group]) for ending, group in self.by_ending.items()
         }
         """Names under one ending, in the order of `by_ending`."""
         self.flat: dict[str, Target] = {}
@@ -105,7 +139,7 @@ class Targets:
         for target in found:
             self.flat.setdefault(flat(target.domain), target)
             self.flat_names.setdefault(flat(target.name), target)
-        self.flats: tuple[str, ...] = tuple(self.flat)
+        self.flats = NameList([*self.flat])
         """Every domain without punctuation."""
 
     def split(self, domain: str) -> tuple[str, str]:
