@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from validator.bulk.arrays import ArrayDecoder, ObjectLinesDecoder
-from validator.bulk.encode import TableEncoder, defuse, merged_object, output_header
+from validator.bulk.encode import TableEncoder, defuse, merged_objects, output_header
 from validator.bulk.gzipped import Gunzip, Gzip
 from validator.bulk.lines import LineSplitter
 from validator.bulk.ndjson import NdjsonDecoder, read_request
@@ -257,7 +257,7 @@ def test_our_names_win_and_the_lists_names_stay_to_be_found() -> None:
     assert output_header(["id", "email", "orig_email", "status"])[:4] == [
         "id", "orig_orig_email", "orig_email", "orig_status",
     ]  # fmt: skip
-    merged = merged_object({"email": "A@B.c", "k": 1}, GOOD, 1)
+    (merged,) = merged_objects([{"email": "A@B.c", "k": 1}], [GOOD], [1])
     assert merged == {
         "orig_email": "A@B.c", "k": 1, "valid": True, "email": "A@b.c", "reason": None, "status": "valid",
         "suggestion": None,

@@ -18,7 +18,7 @@ from validator.blacklist.entry import Cause, Kind, NewEntry, Rule
 from validator.blacklist.keys import parse_rule
 from validator.blacklist.service import Blacklist
 from validator.bulk.answers import Answer, answers_of
-from validator.bulk.encode import TableEncoder, encode_lines
+from validator.bulk.encode import TableEncoder, encode_lines, merged_objects
 from validator.bulk.judging import judge
 from validator.bulk.rows import RowFault, RowOptions, Rows
 from validator.bulk.summary import Summary
@@ -125,6 +125,8 @@ async def test_what_is_counted_and_written_together_equals_row_by_row(tmp_path: 
             together.add(answers)
             each.add(one_by_one)
             assert together == each
+            records = [{"email": text, "n": at} for at, text in enumerate(rows.texts)]
+            assert merged_objects(records, answers, rows.lines) == merged_objects(records, one_by_one, rows.lines)
             for raw in (False, True):
                 table = TableEncoder(raw=raw)
                 table.header(None)

@@ -9,6 +9,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import orjson
 
@@ -28,8 +29,12 @@ def member_finder(column: str | None) -> Callable[[dict[str, object]], str | Non
     def named(value: dict[str, object]) -> str | None:
         return column if column in value else None
 
+    @lru_cache(maxsize=64)
+    def usual_among(names: tuple[str, ...]) -> str | None:
+        return next((name for name in names if name.lower() in EMAIL_NAMES), None)
+
     def usual(value: dict[str, object]) -> str | None:
-        return next((name for name in value if name.lower() in EMAIL_NAMES), None)
+        return usual_among(tuple(value))  # the rows of one list mostly have the same members
 
     return usual if column is None else named
 

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import orjson
 
@@ -110,45 +110,104 @@ class TableEncoder:
         """The header line; for a table without one the columns are numbered; None: only `orig`."""
         names = ["orig"] if columns is None else list(columns)
         self._width = len(names)
-        return self._lines([output_header(names)])
+        return self._lines([output_header(names)], [()])
 
     def encode(self, rows: Rows, answers: Sequence[Answer]) -> bytes:
         """One line a row: its own cells (cut or filled to the header), then the added ones."""
         assert self._width is not None
         width = self._width
-        table = []
+        added = self._added(answers)
         if rows.records is None:
-            table = [(text, *answer_cells(answer)) for text, answer in zip(rows.texts, answers, strict=True)]
-        else:
-            for text, record, answer in zip(rows.texts, rows.records, answers, strict=True):
-                cells = [*record] if isinstance(record, Sequence) else [text]
-                if len(cells) != width:
-                    cells = cells[:width] + [""] * (width - len(cells))
-                table.append((*cells, *answer_cells(answer)))
-        return self._lines(table)
+            return self._lines([(text,) for text in rows.texts], added)
+        table: list[Sequence[str]] = []
+        for text, record in zip(rows.texts, rows.records, strict=True):
+            cells = record if type(record) is list else [*record] if isinstance(record, Sequence) else [text]
+            table.append(cells if len(cells) == width else [*cells[:width], *[""] * (width - len(cells))])
+        return self._lines(table, added)
 
-    def _lines(self, table: Sequence[Sequence[str]]) -> bytes:
+    def _added(self, answers: Sequence[Answer]) -> list[Sequence[str]]:
+        if not isinstance(answers, Verdicts):
+            return [self._defused(answer_cells(answer)) for answer in answers]
+        found: list[Sequence[str]] = []
+        for index, (text, route) in enumerate(zip(answers.texts, answers.alone, strict=True)):
+            if route is None:
+                found.append(self._defused(answer_cells(answers.others[index])))
+            else:
+                valid, others = _cells(route)
+                found.append((valid, text, *others))
+        return found
+
+    def _defused(self, cells: Sequence[str]) -> Sequence[str]:
+        return cells if self._raw else [defuse(cell) for cell in cells]
+
+    def _lines(self, table: Sequence[Sequence[str]], added: Sequence[Sequence[str]]) -> bytes:
+        """The lines of *table*, defused here, with the cells of *added*, which are harmless."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, delimiter=self._delimiter, lineterminator="\n")
         if self._raw:
-            writer.writerows(table)
+            writer.writerows([(*cells, *ours) for cells, ours in zip(table, added, strict=True)])
         else:
-            writer.writerows([[defuse(cell) for cell in cells] for cells in table])
+            starts = _FORMULA_STARTS
+            writer.writerows(
+                [
+                    (*[defuse(cell) if cell[:1] in starts else cell for cell in cells], *ours)
+                    for cells, ours in zip(table, added, strict=True)
+                ]
+            )
         return buffer.getvalue().encode()
 
 
-def merged_object(record: Mapping[str, object], answer: Answer, line: int) -> dict[str, object]:
-    """One object of a list: its own members, those that we use too as `orig_NAME`, then ours."""
+@cache
+def _cells(route: RouteVerdict) -> tuple[str, tuple[str, ...]]:
+    """The added cells of a verdict about which only the route speaks, before and after its address."""
+    valid, _, *others = answer_cells(_blank(route))
+    return valid, tuple(others)
+
+
+@cache
+def _document(route: RouteVerdict) -> dict[str, object]:
+    """The same as an object without `orig`, to be copied and given its address."""
+    document = verdict_document(_blank(route))
+    del document["orig"]
+    return document
+
+
+def _blank(route: RouteVerdict) -> Verdict:
+    return Verdict("", route.reason is None, "", route.reason, route.status, None)
+
+
+def merged_objects(
+    records: Sequence[Mapping[str, object]], answers: Sequence[Answer], lines: Sequence[int]
+) -> list[dict[str, object]]:
+    """The objects of a list: each one's own members, those that we use too as `orig_NAME`, then ours."""
+    together = answers if isinstance(answers, Verdicts) else None
+    merged = []
+    for index, record in enumerate(records):
+        route = None if together is None else together.alone[index]
+        if together is not None and route is not None and record:
+            ours = _document(route) | {"email": together.texts[index]}
+        else:
+            ours = _ours(answers[index], lines[index], alone=not record)
+        merged.append(dict(zip(_shown(tuple(record), tuple(ours)), record.values(), strict=True)) | ours)
+    return merged
+
+
+def _ours(answer: Answer, line: int, *, alone: bool) -> dict[str, object]:
     if isinstance(answer, RowFault):
-        ours: dict[str, object] = {"line": line, "error": answer.document()}
-    else:
-        ours = verdict_document(answer)
-        if record:
-            del ours["orig"]
-    merged: dict[str, object] = {}
-    for name, value in record.items():
+        return {"line": line, "error": answer.document()}
+    document = verdict_document(answer)
+    if not alone:
+        del document["orig"]
+    return document
+
+
+@lru_cache(maxsize=64)
+def _shown(names: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of a record's members in the output; the rows of one list mostly have the same."""
+    renamed = []
+    for name in names:
         shown = name
-        while shown in ours or (shown != name and shown in record):
+        while shown in ours or (shown != name and shown in names):
             shown = f"orig_{shown}"
-        merged[shown] = value
-    return merged | ours
+        renamed.append(shown)
+    return tuple(renamed)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import orjson
 
 from validator.bulk.answers import Answer
-from validator.bulk.encode import TableEncoder, merged_object
+from validator.bulk.encode import TableEncoder, encode_lines, merged_objects
 from validator.bulk.files import ListFormat
 from validator.bulk.rows import Rows
 
@@ -56,6 +56,8 @@ class OutputShape:
             case ListFormat.JSON:
                 joined = b",\n".join(orjson.dumps(item) for item in self._objects(rows, answers))
                 return self._packed(joined if first else b",\n" + joined)
+            case _ if rows.records is None:
+                return self._packed(encode_lines(answers, rows.lines))
             case _:
                 joined = b"\n".join([*(orjson.dumps(item) for item in self._objects(rows, answers)), b""])
                 return self._packed(joined)
@@ -70,10 +72,7 @@ class OutputShape:
 
     def _objects(self, rows: Rows, answers: Sequence[Answer]) -> list[dict[str, object]]:
         records = rows.records if rows.records is not None else [{}] * len(rows)
-        return [
-            merged_object(self._named(record), answer, line)
-            for record, answer, line in zip(records, answers, rows.lines, strict=True)
-        ]
+        return merged_objects([self._named(record) for record in records], answers, rows.lines)
 
     def _named(self, record: Mapping[str, object] | Sequence[str]) -> Mapping[str, object]:
         """A record of a table as an object."""

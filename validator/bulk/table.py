@@ -5,6 +5,7 @@ A record may span lines inside quotes (RFC 4180); a quote that is never closed s
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import fnmatch
 from collections.abc import Sequence
@@ -196,23 +197,32 @@ class TextDecoder:
 
     def decode(self, lines: Sequence[bytes | None]) -> Rows:
         """The rows of *lines*, which continue where the last call ended."""
+        first = self._line + 1
+        self._line += len(lines)
+        whole = [line for line in lines if line is not None]
+        if len(whole) == len(lines):
+            with contextlib.suppress(UnicodeDecodeError):
+                return _rows_of_texts(b"\n".join(whole).decode().split("\n") if whole else [], first)
         rows = Rows()
-        for number, line in enumerate(lines, self._line + 1):
+        for number, line in enumerate(lines, first):
             if line is None:
                 rows.add_fault(number, TOO_LONG)
                 continue
             try:
-                text = line.decode()
+                rows.extend(_rows_of_texts([line.decode()], number))
             except UnicodeDecodeError:
                 rows.add_fault(number, NOT_UTF8)
-                continue
-            text = text.removesuffix("\r")
-            if text and not text.isspace():
-                rows.texts.append(text)
-                rows.lines.append(number)
-        self._line += len(lines)
         return rows
 
     def finish(self) -> Rows:
         """Nothing is held back."""
         return Rows()
+
+
+def _rows_of_texts(texts: list[str], first: int) -> Rows:
+    """Lines that were decoded, the first of them on line *first*, without the blank ones."""
+    texts = [text.removesuffix("\r") for text in texts]
+    if all(map(str.strip, texts)):
+        return Rows(texts, [*range(first, first + len(texts))])
+    kept = [(text, number) for number, text in enumerate(texts, first) if text.strip()]
+    return Rows([text for text, _ in kept], [number for _, number in kept])

@@ -33,7 +33,7 @@ class WindowPipeline(CheckPipeline):
         if options.lists:
             await self._blacklist.require_lists(options.lists)
         parts = plain_parts(texts)
-        if self._strip_tags and options.sanitize:
+        if self._strip_tags:
             parts = [part if "+" not in part[0] else ("", "") for part in parts]
         domains = [domain for _, domain in parts]
         facts = self._knowledge.fresh_among(set(domains))
