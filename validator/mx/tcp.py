@@ -10,10 +10,10 @@ from validator.mx.wire import HEADER_OCTETS, encode_query, read_plain
 
 
 async def ask_over_tcp(
-    address: tuple[str, int], msg_id: int, name: str, rtype: int, question: bytes, timeout_s: float
+    address: tuple[str, int], key: bytes, name: str, rtype: int, question: bytes, timeout_s: float
 ) -> Answer:
-    """One question on one connection; what goes wrong, a truncated answer included, is the fault TRUNCATED."""
-    query = encode_query(msg_id, question, True)
+    """One question on one connection, with *key* as its id; what goes wrong, a truncated answer included, is the fault TRUNCATED."""
+    query = encode_query(key, question, True)
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(timeout_s):
@@ -26,13 +26,13 @@ async def ask_over_tcp(
     finally:
         if writer is not None:
             writer.transport.abort()
-    if not _is_ours(data, msg_id, question):
+    if not _is_ours(data, key, question):
         return failed(Fault.MALFORMED)
     return read_plain(data, name, rtype, len(question)) or read_message(data, name, rtype)
 
 
-def _is_ours(data: bytes, msg_id: int, question: bytes) -> bool:
-    if len(data) < HEADER_OCTETS or int.from_bytes(data[:2], "big") != msg_id or not data[2] & 0x80 or data[2] & 0x78:
+def _is_ours(data: bytes, key: bytes, question: bytes) -> bool:
+    if len(data) < HEADER_OCTETS or data[:2] != key or not data[2] & 0x80 or data[2] & 0x78:
         return False
     asked = data[HEADER_OCTETS : HEADER_OCTETS + len(question)]
     return data[4:6] == b"\0\1" and asked.lower() == question.lower()

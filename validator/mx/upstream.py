@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from struct import Struct
 
 from validator.mx.answer import Answer
 from validator.mx.health import ServerHealth, ServerState
@@ -22,19 +24,50 @@ PLAIN_AFTER = 4
 RELEARN_S = 600.0
 """How long such a habit is kept before it is tried again."""
 _RECEIVE_BUFFER_BYTES = 1 << 20
-TURN_BITS = 5
-"""A channel gets 2 ** 5 questions in a row."""
+TURN = 32
+"""Plain questions that go through one channel in a row."""
 NS = 2
 """Record type of the first probe."""
 _SMOOTHING = 0.1
-_id_pool: list[int] = []
+_DRAW = Struct("=2sH")
+_DRAWN_OCTETS = 4_096
+_CASE_BITS = 10
+_CASE_MASK = (1 << _CASE_BITS) - 1
+
+Asked = tuple[bytes, str, int, OnAnswer, float, float]
+"""A question on its way that has needed nothing special: as sent, name, type, whom to tell, deadline, when sent."""
+
+
+class Salt:
+    """What a forger has to guess besides the port: ids and letter case (0x20), both from the system's random source.
+
+    Each letter of the alphabet is upper or lower throughout one question, which costs a tenth of a microsecond and
+    adds about as many bits as the name has different letters.
+    """
+
+    def __init__(self) -> None:
+        bits = memoryview(os.urandom(4 << _CASE_BITS)).cast("I")
+        self.tables = tuple(_case_table(number) for number in bits)
+        """Translations of lower-case letters, each into a random mixture."""
+        self._draws: Iterator[tuple[bytes, int]] = iter(())
+
+    def draw(self, channel: Channel) -> tuple[bytes, bytes]:
+        """An id that no question on *channel* uses, as its two octets, and a table."""
+        while True:
+            for key, number in self._draws:
+                if key not in channel.plain and key not in channel.waiting:
+                    return key, self.tables[number & _CASE_MASK]
+            self._draws = _DRAW.iter_unpack(os.urandom(_DRAWN_OCTETS))
+
+
+def _case_table(bits: int) -> bytes:
+    """A translation that turns the lower-case letters that *bits* names into capitals; other octets are never letters."""
+    chosen = bytes(97 + place for place in range(26) if bits >> place & 1)
+    return bytes.maketrans(chosen, chosen.upper())
 
 
 class Query:
-    """One question and what has been tried for it.
-
-    No `__slots__`: most questions are answered at once and never touch most of these, so class defaults are cheaper.
-    """
+    """One question that takes more than one datagram and its answer, and what has been tried for it."""
 
     due = 0.0
     """When the sweep should look at it next."""
@@ -72,14 +105,15 @@ class Query:
 class Attempt:
     """One datagram that was sent for a question."""
 
-    __slots__ = ("channel", "edns", "mixed", "msg_id", "query", "question", "sent_at")
+    __slots__ = ("channel", "edns", "key", "mixed", "query", "question", "sent_at")
 
     def __init__(
-        self, query: Query, channel: Channel, msg_id: int, question: bytes, sent_at: float, edns: bool, mixed: bool
+        self, query: Query, channel: Channel, key: bytes, question: bytes, sent_at: float, edns: bool, mixed: bool
     ) -> None:
         self.query = query
         self.channel = channel
-        self.msg_id = msg_id
+        self.key = key
+        """The id, two octets."""
         self.question = question
         self.sent_at = sent_at
         self.edns = edns
@@ -88,15 +122,18 @@ class Attempt:
 
 
 class Channel:
-    """One connected UDP socket and the questions that wait on it, by id."""
+    """One connected UDP socket and the questions that wait on it, by id (two octets)."""
 
-    __slots__ = ("burst", "opened_at", "server", "socket", "waiting")
+    __slots__ = ("burst", "opened_at", "plain", "server", "socket", "waiting")
 
     def __init__(self, server: Server, now: float) -> None:
         """Open and connect; raises OSError when the address cannot be reached at all."""
         self.server = server
         self.opened_at = now
-        self.waiting: dict[int, Attempt] = {}
+        self.plain: dict[bytes, Asked] = {}
+        """In the order in which they were sent."""
+        self.waiting: dict[bytes, Attempt] = {}
+        """Those of questions that take more."""
         self.burst = 1
         """Datagrams to read before the event loop is asked again; follows what arrives."""
         self.socket = socket.socket(server.family, socket.SOCK_DGRAM)
@@ -107,15 +144,6 @@ class Channel:
         except OSError:
             self.socket.close()
             raise
-
-    def free_id(self) -> int:
-        """An id that no waiting question uses; unpredictable."""
-        while True:
-            if not _id_pool:
-                _id_pool.extend(memoryview(os.urandom(4_096)).cast("H"))
-            chosen = _id_pool.pop()
-            if chosen not in self.waiting:
-                return chosen
 
 
 class Server:
@@ -147,10 +175,19 @@ class Server:
         self._refusals = 0
         self._turn = 0
 
+    def all_channels(self) -> list[Channel]:
+        """Those that are asked through, and those that still wait for answers."""
+        return self.channels + self.retired
+
     def next_channel(self) -> Channel:
-        """The channels take turns of a few questions each, so that answers arrive in bursts worth waking up for."""
+        """The channels take turns."""
         self._turn = turn = self._turn + 1
-        return self.channels[(turn >> TURN_BITS) % len(self.channels)]
+        return self.channels[turn % len(self.channels)]
+
+    def note_answers(self, took_s: float) -> bool:
+        """Whole answers came, the last one after *took_s*; True when that changes the state, which is then set."""
+        self.case_misses = self.edns_misses = 0
+        return self.note_answer(took_s, False)
 
     def note_answer(self, took_s: float, refused: bool) -> bool:
         """A reply to a question of ours came; True when that changes the state, which is then set."""

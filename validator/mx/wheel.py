@@ -22,9 +22,18 @@ Item = TypeVar("Item")
 class Wheel(Generic[Item]):
     """Items by the tick they are due in."""
 
-    def __init__(self, on_due: Callable[[Item, float], None], clock: Callable[[], float]) -> None:
-        """*on_due* is given each item and the time, never before the item is due and at most a tick later."""
+    def __init__(
+        self,
+        on_due: Callable[[Item, float], None],
+        clock: Callable[[], float],
+        on_tick: Callable[[float], bool] = lambda now: False,
+    ) -> None:
+        """*on_due* is given each item and the time, never before the item is due and at most a tick later.
+
+        *on_tick* is called at every sweep and says whether the sweeping has to go on although nothing is held.
+        """
         self._on_due = on_due
+        self._on_tick = on_tick
         self._clock = clock
         self._buckets: dict[int, set[Item]] = {}
         self._swept = int(clock() / SWEEP_S)
@@ -59,6 +68,11 @@ class Wheel(Generic[Item]):
             self._arm()
         return bucket
 
+    def watch(self) -> None:
+        """Sweep, at least once."""
+        if self._timer is None:
+            self._arm()
+
     def _arm(self) -> None:
         if self._loop is not None:
             self._expected = self._clock() + SWEEP_S
@@ -77,6 +91,7 @@ class Wheel(Generic[Item]):
             for item in list(self._buckets.pop(at)):
                 self._on_due(item, now)
         self._swept = max(self._swept, tick)
+        goes_on = self._on_tick(now)
         self._timer = None
-        if self._buckets:
+        if self._buckets or goes_on:
             self._arm()
