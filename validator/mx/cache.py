@@ -22,18 +22,22 @@ STALE_S = 86_400.0
 
 SHARDS = 256
 _MASK = SHARDS - 1
+_FAILED, _RECORDS = AnswerKind.FAILED, AnswerKind.RECORDS
+_LEAST_S, _MOST_S = POSITIVE_TTL_S
 
 Value = TypeVar("Value")
 
 
 def time_to_live(answer: Answer) -> float:
     """Seconds that *answer* may be kept; 0 for a failure and for a negative answer without SOA."""
-    ttl_s = answer.ttl_s
-    if answer.kind is AnswerKind.FAILED or ttl_s is None:
+    kind, _, ttl_s, _, _ = answer
+    if ttl_s is None or kind is _FAILED:
         return 0.0
-    if answer.kind is AnswerKind.RECORDS:
-        return min(max(float(ttl_s), POSITIVE_TTL_S[0]), POSITIVE_TTL_S[1])
-    return min(float(ttl_s), MAX_NEGATIVE_TTL_S)
+    if kind is not _RECORDS:
+        return min(float(ttl_s), MAX_NEGATIVE_TTL_S)
+    if _LEAST_S <= ttl_s <= _MOST_S:
+        return float(ttl_s)
+    return _LEAST_S if ttl_s < _LEAST_S else _MOST_S
 
 
 class ShardedTable(Generic[Value]):

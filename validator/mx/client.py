@@ -31,7 +31,6 @@ MAX_WAITING = 50_000
 _READ_BURST = 128
 _MAX_DATAGRAM_OCTETS = 4_096
 _FIRST_WAIT_S = RETRY_AFTER_S[0]
-_SENT_AT = 5  # in `Asked`
 _RECORDS = AnswerKind.RECORDS
 _UP = ServerState.UP
 
@@ -238,8 +237,8 @@ class DnsClient:
         for server in self.care.servers:
             for channel in server.all_channels():
                 overdue = []
-                for key, asked in channel.plain.items():
-                    if now - asked[_SENT_AT] < _FIRST_WAIT_S:
+                for key, (*_, sent_at) in channel.plain.items():
+                    if now - sent_at < _FIRST_WAIT_S:
                         break
                     overdue.append(key)
                 for key in overdue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from validator.mx.answer import Answer, RecordType
 from validator.mx.cache import FailureMemo, ShardedTable, time_to_live
@@ -11,8 +11,7 @@ from validator.mx.route import HostOutcome, host_addresses, judge_addresses
 from validator.mx.source import AnswerSource
 
 
-@dataclass(frozen=True, slots=True)
-class HostFacts:
+class HostFacts(NamedTuple):
     """What is known of one host, whoever asks."""
 
     addresses: tuple[str, ...]

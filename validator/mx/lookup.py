@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from validator.mx.answer import Answer, AnswerKind, Fault, MailExchanger, RecordType, failed
 from validator.mx.cache import POSITIVE_TTL_S, time_to_live
@@ -26,6 +28,7 @@ from validator.mx.route import (
 from validator.mx.source import AnswerSource
 from validator.mx.special import SpecialNames
 
+_RECORDS = AnswerKind.RECORDS
 PARTIAL_TTL_S = 60.0
 """How long a good route is kept of which one host could not be looked up."""
 
@@ -44,8 +47,7 @@ class LookupRules:
     """Accept a domain with an address and no MX."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a look-up came to, without the times."""
 
     decision: Decision
@@ -97,11 +99,13 @@ class Lookup:
 
     def _on_mx(self, answer: Answer) -> None:
         self._mx = answer
-        decision = decide_mx(answer)
-        if decision is None:
-            self._targets = mail_exchangers(answer)
+        self._targets = mail_exchangers(answer) if answer.kind is _RECORDS else ()
+        if self._targets:
             self._ask_hosts()
-        elif decision[1] is RouteFinding.NO_MX and self._rules.implicit_mx:
+            return
+        decision = decide_mx(answer)
+        assert decision is not None
+        if decision[1] is RouteFinding.NO_MX and self._rules.implicit_mx:
             self._missing = 2
             source = self._rules.source
             self._rules.hosts.ask(self.domain, self.deadline, self._on_own_facts)
@@ -124,7 +128,7 @@ class Lookup:
             self._done()
             return
         for name in wanted:
-            book.ask(name, self.deadline, _OnHost(self, name))
+            book.ask(name, self.deadline, partial(self.on_host, name))
 
     def on_host(self, name: str, facts: HostFacts) -> None:
         """The addresses of one host are known."""
@@ -180,16 +184,3 @@ class Lookup:
         if decision[0] is RouteOutcome.DELIVERABLE:
             ttl_s = max(ttl_s, POSITIVE_TTL_S[0])
         return Found(decision, hosts, True, max(0.0, ttl_s))
-
-
-class _OnHost:
-    """Carries the facts of one host to the look-up that asked."""
-
-    __slots__ = ("_lookup", "_name")
-
-    def __init__(self, lookup: Lookup, name: str) -> None:
-        self._lookup = lookup
-        self._name = name
-
-    def __call__(self, facts: HostFacts) -> None:
-        self._lookup.on_host(self._name, facts)

@@ -9,7 +9,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from enum import StrEnum
 
 import structlog
@@ -28,6 +27,7 @@ from validator.mx.servers import parse_servers, system_servers
 from validator.mx.snapshot import RecordingSource, ReplaySource
 from validator.mx.source import AnswerSource
 from validator.mx.special import SpecialNames, special_names
+from validator.mx.wheel import Wheel
 from validator.mx.zonefile import ZoneFileSource
 from validator.reference import Reference
 from validator.settings import Settings
@@ -59,6 +59,8 @@ class Served(StrEnum):
     """It failed a moment ago and was not asked again."""
     REFUSED = "refused"
     """Too many new names under one domain."""
+
+    __hash__ = str.__hash__  # that of Enum is written in Python
 
 
 _log = structlog.get_logger(__name__)
@@ -97,12 +99,14 @@ class MxResolver:
         self._served = dict.fromkeys(Served, 0)
         self._routed = dict.fromkeys(RouteOutcome, 0)
         self._timer: asyncio.TimerHandle | None = None
+        self._patience: Wheel[asyncio.Future[None]] = Wheel(_wake, time.monotonic)
 
     async def start(self) -> None:
         """Open the source and send the first canary."""
         await self._source.start()
         self._source.on_recovery(self._on_recovery)
         self._open = True
+        self._patience.start()
         self._count()
         self._canary = asyncio.create_task(self._watch_rewriting())
 
@@ -115,6 +119,7 @@ class MxResolver:
             self._canary.cancel()
             await asyncio.gather(self._canary, return_exceptions=True)
         await self._source.aclose()
+        self._patience.stop()
         self._count()
 
     def cached(self, domain: str) -> MailRoute | None:
@@ -150,7 +155,20 @@ class MxResolver:
             lookup = self._begin(domain, now + timeout_s - MARGIN_S)
         else:
             self._served[Served.JOINED] += 1
-        return await self._wait(lookup, stale, min(timeout_s, STALE_AFTER_S) if stale else timeout_s)
+        if lookup.route is None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            lookup.waiters.append(waiter)
+            patience_s = min(timeout_s, STALE_AFTER_S) if stale else timeout_s
+            bucket = self._patience.add(time.monotonic() + patience_s, waiter)
+            try:
+                await waiter
+            finally:
+                bucket.discard(waiter)
+        route = lookup.route or self._so_far(lookup)
+        if route.outcome is RouteOutcome.UNKNOWN and stale is not None:
+            self._served[Served.STALE] += 1
+            return stale
+        return route
 
     def health(self) -> ResolverHealth:
         """How look-ups are doing."""
@@ -176,24 +194,10 @@ class MxResolver:
         lookup.start()
         return lookup
 
-    async def _wait(self, lookup: Lookup, stale: MailRoute | None, timeout_s: float) -> MailRoute:
-        if lookup.route is None:
-            loop = asyncio.get_running_loop()
-            waiter: asyncio.Future[None] = loop.create_future()
-            lookup.waiters.append(waiter)
-            timer = loop.call_later(timeout_s, _wake, waiter)
-            try:
-                await waiter
-            finally:
-                timer.cancel()
-        route = lookup.route
-        if route is None:
-            now = self._clock()
-            route = self._as_route(lookup.domain, lookup.so_far(now), now)
-        if route.outcome is RouteOutcome.UNKNOWN and stale is not None:
-            self._served[Served.STALE] += 1
-            return stale
-        return route
+    def _so_far(self, lookup: Lookup) -> MailRoute:
+        """What is known of a look-up that somebody cannot wait for any longer."""
+        now = self._clock()
+        return self._as_route(lookup.domain, lookup.so_far(now), now)
 
     def _on_found(self, lookup: Lookup, found: Found) -> None:
         now = self._clock()
@@ -203,7 +207,7 @@ class MxResolver:
         self._routed[route.outcome] += 1
         if route.outcome is RouteOutcome.UNKNOWN:
             if self._open:
-                lookup.route = replace(route, expires_at=self._failures.note(domain, now))
+                lookup.route = route._replace(expires_at=self._failures.note(domain, now))
                 self._faults.put(domain, route.finding)
         else:
             self._failures.forget(domain)
@@ -240,7 +244,7 @@ class MxResolver:
         route = self._routes.get(domain)
         if route is None or route.outcome is not RouteOutcome.DELIVERABLE or now > route.expires_at + STALE_S:
             return None
-        return replace(route, stale=True)
+        return route._replace(stale=True)
 
     def _refresh(self, domain: str, now: float) -> None:
         """Look a hot domain up again before its answer expires, with nobody waiting."""
@@ -281,7 +285,7 @@ class MxResolver:
             await asyncio.sleep(CANARY_EVERY_S)
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+def _wake(waiter: asyncio.Future[None], _: float = 0.0) -> None:
     if not waiter.done():
         waiter.set_result(None)
 

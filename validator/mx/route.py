@@ -6,9 +6,8 @@ Pure. A soft failure can never become "takes no mail": `NO_MAIL` needs an answer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from validator.mx.answer import Answer, AnswerKind, Fault, MailExchanger
 from validator.mx.health import ResolverHealth
@@ -29,6 +28,8 @@ class RouteOutcome(StrEnum):
     """DNS says that the domain takes no mail."""
     UNKNOWN = "unknown"
     """DNS could not tell; ask again later."""
+
+    __hash__ = str.__hash__  # that of Enum is written in Python
 
 
 class RouteFinding(StrEnum):
@@ -118,10 +119,11 @@ class HostOutcome(StrEnum):
     NOT_ASKED = "not_asked"
     """Beyond the first `MAX_HOSTS_RESOLVED` hosts."""
 
+    __hash__ = str.__hash__  # that of Enum is written in Python
 
-@dataclass(frozen=True, slots=True)
-class MailHost:
-    """One mail host of a domain."""
+
+class MailHost(NamedTuple):
+    """One mail host of a domain. A named tuple, like the route, because they are made for every domain."""
 
     name: str
     """Lower case, no final dot."""
@@ -133,8 +135,7 @@ class MailHost:
     """What is known of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailRoute:
+class MailRoute(NamedTuple):
     """What DNS says about a domain's mail, and until when."""
 
     domain: str
@@ -244,14 +245,14 @@ def decide_unasked(domain: str, special: SpecialNames) -> Decision | None:
 def decide_mx(answer: Answer) -> Decision | None:
     """The verdict that the MX answer alone allows; None when its hosts have to be looked at."""
     match answer.kind:
+        case AnswerKind.RECORDS:
+            return None if mail_exchangers(answer) else (RouteOutcome.NO_MAIL, RouteFinding.NULL_MX)
         case AnswerKind.FAILED:
             return RouteOutcome.UNKNOWN, failure_finding(answer)
         case AnswerKind.NO_NAME:
             return RouteOutcome.NO_MAIL, RouteFinding.NO_SUCH_DOMAIN
         case AnswerKind.NO_DATA:
             return RouteOutcome.NO_MAIL, RouteFinding.NO_MX
-        case AnswerKind.RECORDS:
-            return None if mail_exchangers(answer) else (RouteOutcome.NO_MAIL, RouteFinding.NULL_MX)
 
 
 def failure_finding(answer: Answer) -> RouteFinding:
@@ -292,9 +293,10 @@ def judge_addresses(a: Answer, aaaa: Answer, distrusted: frozenset[str] = frozen
     exist: a host that has nothing else is not known to exist.
     """
     addresses = host_addresses(a, aaaa)
-    believed = [text for text in addresses if text not in distrusted]
-    if any(is_usable_address(text) for text in believed):
-        return HostOutcome.USABLE
+    believed = [text for text in addresses if text not in distrusted] if distrusted else addresses
+    for text in believed:
+        if is_usable_address(text):
+            return HostOutcome.USABLE
     if AnswerKind.FAILED in (a.kind, aaaa.kind) or len(believed) < len(addresses):
         return HostOutcome.FAILED
     if addresses:
@@ -313,8 +315,10 @@ def host_addresses(a: Answer, aaaa: Answer) -> tuple[str, ...]:
 
 def decide_hosts(hosts: Sequence[MailHost]) -> Decision:
     """The verdict when every MX host has been looked at: one usable host suffices, one failure leaves it open."""
-    if any(host.outcome is HostOutcome.USABLE for host in hosts):
-        return RouteOutcome.DELIVERABLE, RouteFinding.MAIL_HOST
+    usable = HostOutcome.USABLE
+    for host in hosts:
+        if host.outcome is usable:
+            return RouteOutcome.DELIVERABLE, RouteFinding.MAIL_HOST
     if any(host.outcome is HostOutcome.FAILED for host in hosts):
         return RouteOutcome.UNKNOWN, RouteFinding.HOST_FAILED
     outcomes = {host.outcome for host in hosts} - {HostOutcome.NOT_ASKED}

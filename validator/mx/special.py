@@ -67,7 +67,8 @@ def special_names(reference: Reference, exceptions: Collection[str] = ()) -> Spe
     return SpecialNames(reference.table("special_use").records(), exceptions)
 
 
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+_MAX_NAME = 253
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _NUMERIC = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 
@@ -76,12 +77,12 @@ def is_host_name(name: str) -> bool:
 
     Underscores are no host-name characters by RFC 952, but mail hosts with them exist and get mail.
     """
-    return _HOST.fullmatch(name) is not None
+    return len(name) <= _MAX_NAME and _HOST.fullmatch(name) is not None
 
 
 def is_ip_text(name: str) -> bool:
     """True for a host name that is an address written out, `192.0.2.1` or `[::1]`: a mistake in the zone."""
-    return _NUMERIC.fullmatch(name) is not None or ":" in name
+    return ":" in name or (name[-1:].isdigit() and _NUMERIC.fullmatch(name) is not None)
 
 
 _UNUSABLE_V4 = (
@@ -124,7 +125,9 @@ _V4_FIRST, _V4_LAST = _ranges(_UNUSABLE_V4)
 _V6_FIRST, _V6_LAST = _ranges(_UNUSABLE_V6)
 
 _SPECIAL_OCTETS = frozenset(
-    str(octet) for first, last in zip(_V4_FIRST, _V4_LAST, strict=True) for octet in range(first >> 24, (last >> 24) + 1)
+    str(octet)
+    for first, last in zip(_V4_FIRST, _V4_LAST, strict=True)
+    for octet in range(first >> 24, (last >> 24) + 1)
 )
 """First octets below which some IPv4 network is special."""
 _SPECIAL_HEXTETS = frozenset({"2001", "2002", "2620", "3fff"})

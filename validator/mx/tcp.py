@@ -12,7 +12,7 @@ from validator.mx.wire import HEADER_OCTETS, encode_query, read_plain
 async def ask_over_tcp(
     address: tuple[str, int], key: bytes, name: str, rtype: int, question: bytes, timeout_s: float
 ) -> Answer:
-    """One question on one connection, with *key* as its id; what goes wrong, a truncated answer included, is the fault TRUNCATED."""
+    """One question on one connection, with *key* as its id; whatever goes wrong is TRUNCATED."""
     query = encode_query(key, question, True)
     writer: asyncio.StreamWriter | None = None
     try:

@@ -61,7 +61,7 @@ class Salt:
 
 
 def _case_table(bits: int) -> bytes:
-    """A translation that turns the lower-case letters that *bits* names into capitals; other octets are never letters."""
+    """A translation of the lower-case letters that *bits* names into capitals; other octets are never letters."""
     chosen = bytes(97 + place for place in range(26) if bits >> place & 1)
     return bytes.maketrans(chosen, chosen.upper())
 

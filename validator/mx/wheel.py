@@ -26,7 +26,7 @@ class Wheel(Generic[Item]):
         self,
         on_due: Callable[[Item, float], None],
         clock: Callable[[], float],
-        on_tick: Callable[[float], bool] = lambda now: False,
+        on_tick: Callable[[float], bool] | None = None,
     ) -> None:
         """*on_due* is given each item and the time, never before the item is due and at most a tick later.
 
@@ -91,7 +91,7 @@ class Wheel(Generic[Item]):
             for item in list(self._buckets.pop(at)):
                 self._on_due(item, now)
         self._swept = max(self._swept, tick)
-        goes_on = self._on_tick(now)
+        goes_on = self._on_tick is not None and self._on_tick(now)
         self._timer = None
         if self._buckets or goes_on:
             self._arm()

@@ -29,7 +29,7 @@ _COUNTS = Struct("!HHHHHH")
 _RECORD = Struct("!HHIH")
 _OWNED = Struct("!6sIHH")
 _ASKED_NAME = 0xC000 | HEADER_OCTETS
-_HEADS = {rtype: Struct("!HHH").pack(_ASKED_NAME, rtype, 1) for rtype in RecordType}
+_HEADS = {int(rtype): Struct("!HHH").pack(_ASKED_NAME, rtype, 1) for rtype in RecordType}
 _U32 = Struct("!I")
 _SOA_NUMBERS = 20
 _MAX_TTL_S = 0x7FFFFFFF
@@ -89,7 +89,7 @@ def read_plain(data: bytes, name: str, rtype: int, question_octets: int) -> Answ
             begin = at + 12
             end = begin + length
             if (
-                head == _HEADS[rtype]
+                head == _HEADS.get(rtype)
                 and ttl <= _MAX_TTL_S
                 and (data[end:] in _PLAIN_OPTS if ends_with_opt else end == len(data))
             ):
