@@ -13,8 +13,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.dns_servers import free_port as free_port
+from tests import dns_servers
 
+free_port = dns_servers.free_port
 ROOT = Path(__file__).resolve().parent.parent
 _TICKS = os.sysconf("SC_CLK_TCK")
 BODY = b'{"email": "ivan.petrov@gmail.com"}'
