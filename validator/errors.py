@@ -89,7 +89,7 @@ class NotAuthorised(ValidatorError):
 
 
 class WebhookRejected(NotAuthorised):
-    """A webhook whose signature, timestamp or secret does not hold; the caller learns nothing more."""
+    """A webhook whose signature, timestamp or secret does not hold; why is for our log, the caller learns only that."""
 
 
 class Overloaded(ValidatorError):

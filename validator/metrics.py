@@ -242,6 +242,12 @@ STORE_UNAVAILABLE = Counter(
 FEEDBACK_EVENTS = Counter(
     "validator_feedback_events_total", "Events received, by kind and outcome.", ("kind", "outcome"), registry=REGISTRY
 )
+FEEDBACK_JUDGED = Counter(
+    "validator_feedback_judged_total",
+    "New bounces and deferrals, by reason and what it says of the address.",
+    ("reason", "disposition"),
+    registry=REGISTRY,
+)
 FEEDBACK_CHANGES = Counter(
     "validator_feedback_changes_total",
     "Addresses blacklisted or lifted because of events.",

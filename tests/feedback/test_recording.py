@@ -124,7 +124,9 @@ async def test_soft_failures_are_counted_before_they_block(feedback: Feedback, d
     assert counted is not None
     assert (counted["days"], counted["reason"]) == (2, "mailbox_full")
     await feedback.record([bounce(59, FULL)])
-    assert (await listed(database))["anna@far.example"][0] is Cause.REPEATED_SOFT_BOUNCE
+    entry = (await listed(database))["anna@far.example"]
+    assert entry[0] is Cause.REPEATED_SOFT_BOUNCE
+    assert "failed on 3 days since 2026-02-26" in str(entry[-1])
     assert await feedback.count_soft() == 0
     await feedback.record([replace(bounce(59.5), kind=EventKind.DELIVERY)])
     assert await listed(database) == {}
@@ -198,6 +200,8 @@ async def test_retention_drops_events_and_keeps_entries(feedback: Feedback, data
     await feedback.record([bounce(50)])
     clock.now += timedelta(days=800)
     assert await feedback.tend() == 1
+    assert set(await listed(database)) == {"anna@far.example"}
+    assert (await replay(feedback, dry_run=False, rejudge=True)).lifted_count == 0
     assert set(await listed(database)) == {"anna@far.example"}
 
 

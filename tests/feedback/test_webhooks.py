@@ -251,10 +251,16 @@ def test_sns_messages_of_the_pinned_topic_verify(
 
 
 def test_a_subscription_is_never_confirmed_by_itself() -> None:
-    [item] = ses.read(
-        {"Type": "SubscriptionConfirmation", "TopicArn": TOPIC, "SubscribeURL": "https://x", "Message": ""}
-    )
-    assert item.kind is EventKind.IGNORED
+    asked = {"Type": "SubscriptionConfirmation", "TopicArn": TOPIC, "Message": ""}
+    own = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1"
+    for url, shown in (
+        (own, own),
+        ("https://x", ""),
+        ("https://sns.eu-west-1.amazonaws.com.x/", ""),
+        ("https://[", ""),
+    ):
+        [item] = ses.read({**asked, "SubscribeURL": url})
+        assert (item.kind, item.text) == (EventKind.IGNORED, shown)
 
 
 def test_mailgun_signs_time_and_token() -> None:

@@ -64,7 +64,6 @@ def test_every_metric_of_ours_is_watched_somewhere() -> None:
         "validator_dns_in_flight_queries",
         "validator_dns_retries",
         "validator_dns_tcp",
-        "validator_feedback_notices",
         "validator_list_streams_ended",
     }
 

@@ -22,13 +22,14 @@ from urllib.parse import parse_qsl
 from validator.errors import SettingsError, WebhookRejected
 from validator.feedback.webhooks import mailersend, mailgun, mailtrap, mandrill, sendgrid, ses, standard
 from validator.feedback.webhooks.registry import PROVIDERS
-from validator.feedback.webhooks.signing import REFUSED
 from validator.settings import Settings
 
 PLAIN_HEADER = "X-Webhook-Secret"
 """Header for providers that can send one of the operator's."""
 _MAX_CERTIFICATE_BYTES = 64 * 1024
 _FETCH_TIMEOUT_S = 5.0
+TELL_EVERY_S = 10.0
+"""Seconds between two lines of the log about refused webhooks of one provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,17 @@ class WebhookGate:
         self._mailtrap = settings.mailtrap_signing_secret.get_secret_value().encode()
         self._mandrill = settings.mandrill_webhook_key.get_secret_value().encode()
         self._certificates = _certificates(settings.ses_certificates)
+        wrong = [topic for topic in settings.ses_topics if not topic.startswith("arn:aws")]
+        if wrong:
+            raise SettingsError("VALIDATOR_SES_TOPICS: names of topics (arn:aws:sns:…), comma-separated")
+        self._told: dict[str, float] = {}
+
+    def worth_telling(self, provider: str, now: float) -> bool:
+        """Whether a refusal should leave a line in the log: one each `TELL_EVERY_S`, however many there are."""
+        if now - self._told.get(provider, -TELL_EVERY_S) < TELL_EVERY_S:
+            return False
+        self._told[provider] = now
+        return True
 
     async def prove(
         self, provider: str, body: bytes, headers: Mapping[str, str], document: Any, now: datetime
@@ -71,7 +83,7 @@ class WebhookGate:
         try:
             return await self._prove(provider, body, headers, document, now)
         except ValueError as error:
-            raise WebhookRejected(REFUSED) from error
+            raise WebhookRejected("its signature cannot be read") from error
 
     async def _prove(
         self, provider: str, body: bytes, headers: Mapping[str, str], document: Any, now: datetime
@@ -86,7 +98,7 @@ class WebhookGate:
                 sendgrid.verify(body, headers, self._sendgrid, now=seconds, tolerance_s=tolerance)
             case "mailgun" if self._mailgun:
                 if not isinstance(document, Mapping):
-                    raise WebhookRejected(REFUSED)
+                    raise WebhookRejected("its body is no object")
                 mailgun.verify(document, self._mailgun, now=seconds, tolerance_s=tolerance_s)
                 return Proof(own_key=False, token=f"mailgun:{mailgun.signature_of(document)}")
             case "standard" if self._standard:
@@ -102,17 +114,17 @@ class WebhookGate:
                 mandrill.verify(fields, self._settings.mandrill_webhook_url, given, self._mandrill)
             case _ if provider in self._secrets:
                 if not _carries(headers, self._secrets[provider]):
-                    raise WebhookRejected(REFUSED)
+                    raise WebhookRejected("it does not carry the secret of VALIDATOR_WEBHOOK_SECRETS")
             case _:
                 return Proof(own_key=True)
         return Proof(own_key=False)
 
     async def _prove_sns(self, document: Any, headers: Mapping[str, str], now: datetime) -> None:
         if not isinstance(document, Mapping):
-            raise WebhookRejected(REFUSED)
+            raise WebhookRejected("its body is no object")
         claimed = headers.get("x-amz-sns-message-type")
         if claimed is not None and claimed != document.get("Type"):
-            raise WebhookRejected(REFUSED)
+            raise WebhookRejected("header and body name different types")
         pem = await self._certificate(document)
         topics, tolerance_s = self._settings.ses_topics, self._settings.ses_tolerance_s
         ses.verify(document, pem, topics=topics, now=now, tolerance_s=tolerance_s)
@@ -125,7 +137,7 @@ class WebhookGate:
             found = await asyncio.to_thread(_fetch, url)
             self._certificates[name] = found
         if found is None:
-            raise WebhookRejected(REFUSED)
+            raise WebhookRejected("its signing certificate is not among VALIDATOR_SES_CERTIFICATES")
         return found
 
 
@@ -165,7 +177,7 @@ def _fetch(url: str) -> bytes:
         with opener.open(url, timeout=_FETCH_TIMEOUT_S) as answer:
             return bytes(answer.read(_MAX_CERTIFICATE_BYTES))
     except OSError as error:
-        raise WebhookRejected(REFUSED) from error
+        raise WebhookRejected("its signing certificate could not be fetched") from error
 
 
 def _carries(headers: Mapping[str, str], secret: bytes) -> bool:

@@ -277,7 +277,15 @@ def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
                 remote_host=outcome.host,
                 stage=outcome.stage,
                 hint=reason,
-                raw_type="/".join(part for part in (judged.kind, outcome.action or outcome.feedback_type) if part),
+                raw_type="/".join(
+                    part
+                    for part in (
+                        judged.kind,
+                        outcome.action or outcome.feedback_type,
+                        "sent on" if outcome.final_recipient else "",
+                    )
+                    if part
+                ),
             )
         )
     return events

@@ -236,19 +236,21 @@ def _count(state: _Fold, event: Event, counting: Counting) -> None:
         term = min(timedelta(days=counting.term_days) * 2 ** min(state.strikes, 12), MAX_TERM)
         state.strikes += 1
         state.days.clear()
-        _block(state, event, Cause.REPEATED_SOFT_BOUNCE, term)
+        _block(state, event, Cause.REPEATED_SOFT_BOUNCE, term, counted=f"failed on {len(days)} days since {days[0]}")
 
 
-def evidence_of(event: Event) -> str:
-    """Why an event decided, in a line for the entry: reason, words, codes, rule, event."""
+def evidence_of(event: Event, counted: str = "") -> str:
+    """Why an event decided, in a line for the entry: reason, what was counted, words, codes, rule, type, event."""
     reported, found = event.reported, event.classification
     words = " ".join("".join(sign if sign.isprintable() else " " for sign in reported.text).split())
     codes = " ".join(str(part) for part in (found.code, found.enhanced_status) if part)
     parts = [
         f"{found.reason}",
+        counted,
         f"\u201c{words[:EVIDENCE_CHARS]}\u201d" if words else "",
         f"code {codes}" if codes else "",
         f"rule {found.rule}",
+        f"type {reported.raw_type[:EVIDENCE_CHARS]}" if reported.raw_type else "",
         f"event {reported.provider}/{reported.event_id[:EVIDENCE_CHARS]}",
     ]
     return "; ".join(part for part in parts if part)
@@ -259,13 +261,13 @@ def _recent(days: list[date], counting: Counting, today: date) -> list[date]:
     return [day for day in days if (today - day).days < counting.within_days]
 
 
-def _block(state: _Fold, event: Event, cause: Cause, term: timedelta | None) -> None:
+def _block(state: _Fold, event: Event, cause: Cause, term: timedelta | None, *, counted: str = "") -> None:
     until = None if term is None else event.at + term
     held = state.block
     state.last_failure, state.last_reason = event.at, event.classification.reason
     if held is None or outweighs(cause, held.cause):
         since = event.at
-        evidence, provider = evidence_of(event), event.reported.provider
+        evidence, provider = evidence_of(event, counted), event.reported.provider
         state.block = Block(cause, event.classification.reason, since, until, event.at, provider, evidence)
     elif held.cause is cause:
         later = None if until is None or held.until is None else max(until, held.until)

@@ -76,7 +76,8 @@ async def preview(feedback: Feedback, policy: Policy, *, shown: int = 100) -> Di
 async def replay(feedback: Feedback, *, dry_run: bool, rejudge: bool, shown: int = 20) -> Difference:
     """Judge the stored events by the rules of today (with *rejudge*) and make the blacklist what they say.
 
-    Entries of people and imports are left alone, and so is what somebody removed by hand. Can be stopped and run again.
+    Entries of people and imports are left alone, and so are those older than the retention of events and what somebody
+    removed by hand. Can be stopped and run again.
     """
     difference = Difference()
     async for keys in _batches(feedback.database):
@@ -119,6 +120,8 @@ async def _replay_keys(
         standing = standings[key] = decide(events, feedback.policy, now, forgiven_at=pardons.get(key))
         held = await find_entry(conn, Kind.ADDRESS, key)
         owned = held is not None and held.source.startswith("feedback:") and held.blocks(now)
+        if held is not None and held.created < feedback.evidence_since():
+            owned = False  # what entered it may be forgotten by now
         blocks = held is not None and held.blocks(now)
         before = owned if standing.block is None else blocks
         difference.note(key, before=before, after=standing.block is not None, shown=shown)

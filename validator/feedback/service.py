@@ -22,7 +22,6 @@ from validator.feedback.classify import Classifier
 from validator.feedback.event import Event, EventKind, Reported, judge, key_of
 from validator.feedback.policy import Policy
 from validator.feedback.reasons import FailureReason
-from validator.feedback.webhooks.signing import REFUSED
 from validator.feedback.webhooks.standard import load_secret
 from validator.reference import Reference
 from validator.settings import Settings
@@ -175,6 +174,7 @@ class Feedback:
                     outcome = "duplicate"
                 else:
                     outcome = "ignored" if event.reported.kind is EventKind.IGNORED else "accepted"
+                    _count_failure(event)
                 seen.add(name)
                 counts[outcome] += 1
                 metrics.FEEDBACK_EVENTS.labels(event.reported.kind, outcome).inc()
@@ -187,7 +187,7 @@ class Feedback:
 
         async with self.database.transaction(timeout_s=_TRANSACTION_S) as conn:
             if token and not await store.notices.use_token(conn, token, body, now):
-                raise WebhookRejected(REFUSED)
+                raise WebhookRejected("its token was used before")
             written = await write_events(conn, events, self.classifier, self.policy, now)
             if self._notices and written.changes:
                 await store.notices.add_notices(conn, [notice_of(changed, now) for changed in written.changes], now)
@@ -277,13 +277,17 @@ class Feedback:
         async with self.database.reading() as conn:
             return await store.events.count_soft(conn, self.clock() - timedelta(days=_COUNTED_DAYS))
 
+    def evidence_since(self) -> datetime:
+        """From when on every event is still there."""
+        return self.clock() - timedelta(days=self._retention_days)
+
     async def tend(self) -> int:
         """Drop what is over its retention; answers how many events went."""
         now = self.clock()
         async with self.database.transaction(timeout_s=_TRANSACTION_S) as conn:
             return await store.notices.forget_before(
                 conn,
-                events=now - timedelta(days=self._retention_days),
+                events=self.evidence_since(),
                 ignored=now - timedelta(days=min(_IGNORED_DAYS, self._retention_days)),
                 tokens=now - timedelta(days=_TOKEN_DAYS),
             )
@@ -323,6 +327,12 @@ class Feedback:
                 return
             after = found[-1][0]
             yield [shown for _, shown in found]
+
+
+def _count_failure(event: Event) -> None:
+    if event.reported.kind in {EventKind.BOUNCE, EventKind.DEFERRAL}:
+        found = event.classification
+        metrics.FEEDBACK_JUDGED.labels(found.reason, found.disposition).inc()
 
 
 def notice_of(changed: Changed, now: datetime) -> tuple[str, str, str]:

@@ -6,11 +6,13 @@ A webhook is answered 200 only after its events are stored. One bad event never 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from validator import metrics
@@ -34,6 +36,8 @@ from validator.server.event_schemas import (
     read_events,
 )
 from validator.server.routes import Answer, Media, Route, Scope
+
+log = structlog.get_logger("validator.webhooks")
 
 MAX_EVENTS_BODY_BYTES = 8 * 1024 * 1024
 
@@ -87,15 +91,21 @@ async def post_webhook(provider: Provider, request: web.Request) -> web.StreamRe
     runtime = request.app[RUNTIME]
     body = await read_body(request, MAX_EVENTS_BODY_BYTES)
     try:
-        proof, document = await _proven(provider, request, body)
-    except WebhookRejected:
+        return await _taken(provider, request, body)
+    except WebhookRejected as error:
         metrics.FEEDBACK_REFUSED.labels(provider.name).inc()
+        if runtime.webhooks.worth_telling(provider.name, time.monotonic()):
+            log.warning("webhook.refused", provider=provider.name, why=str(error))
         raise
+
+
+async def _taken(provider: Provider, request: web.Request, body: bytes) -> web.StreamResponse:
+    proof, document = await _proven(provider, request, body)
     if document is None:
         document = read_document(provider, body)
     batch = read_batch(provider, document)
     reported = [_named(item, proof, position) for position, item in enumerate(batch.reported)]
-    receipt = await runtime.feedback.record(reported, token=proof.token, body=body)
+    receipt = await request.app[RUNTIME].feedback.record(reported, token=proof.token, body=body)
     return json_response(receipt_document(receipt, list(range(len(reported))), batch.unread))
 
 

@@ -16,7 +16,7 @@ from validator.errors import WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
 from validator.feedback.webhooks.reading import Unreadable, code_of, mailbox, moment_of, part_of, text_of
-from validator.feedback.webhooks.signing import REFUSED, hmac_sha256, require_equal, require_fresh
+from validator.feedback.webhooks.signing import hmac_sha256, require_equal, require_fresh
 
 PROVIDER = "mailgun"
 _TOKEN = re.compile(r"[0-9A-Za-z_-]{1,128}")
@@ -57,7 +57,7 @@ def verify(document: Mapping[str, Any], key: bytes, *, now: float, tolerance_s: 
     signature = _signature(document)
     timestamp, token, given = (text_of(signature, name) for name in ("timestamp", "token", "signature"))
     if not _TOKEN.fullmatch(token) or not _DIGEST.fullmatch(given):
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("its token or signature has not the form of Mailgun's")
     require_equal(given.encode(), hmac_sha256(key, (timestamp + token).encode()).hex().encode())
     require_fresh(timestamp, now, tolerance_s)
 

@@ -14,7 +14,7 @@ from validator.errors import SettingsError, WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
 from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, text_of
-from validator.feedback.webhooks.signing import REFUSED, decoded, require_fresh
+from validator.feedback.webhooks.signing import decoded, require_fresh
 
 if TYPE_CHECKING:
     from validator.feedback.webhooks.asymmetric import EllipticKey
@@ -63,7 +63,7 @@ def verify(body: bytes, headers: Mapping[str, str], key: EllipticKey, *, now: fl
     signature = decoded(headers.get(SIGNATURE, ""))
     require_fresh(timestamp, now, tolerance_s)
     if not ecdsa_holds(key, signature, timestamp.encode() + body):
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("the signature does not hold")
 
 
 def read(item: Mapping[str, Any]) -> list[Reported]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from validator.errors import WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
 from validator.feedback.webhooks.reading import Unreadable, mailbox, moment, moment_of, part_of, text_of
-from validator.feedback.webhooks.signing import REFUSED, decoded
+from validator.feedback.webhooks.signing import decoded
 
 PROVIDER = "ses"
 _SIGNED = {
@@ -51,10 +52,10 @@ def certificate_url(envelope: Mapping[str, Any]) -> str:
         url = urlsplit(text)
         port = url.port
     except ValueError:
-        raise WebhookRejected(REFUSED) from None
+        raise WebhookRejected("its certificate is not at Amazon's") from None
     plain = url.scheme == "https" and port in {None, 443} and not url.username and not url.query
     if not plain or not _CERTIFICATE_HOST.fullmatch(url.hostname or "") or not url.path.endswith(".pem"):
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("its certificate is not at Amazon's")
     return text
 
 
@@ -73,9 +74,9 @@ def verify(
     names = _SIGNED.get(kind) if isinstance(kind, str) else None
     sent = moment(envelope.get("Timestamp"))
     if names is None or envelope.get("TopicArn") not in topics or sent is None:
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("its type, topic or time is not one that is believed (VALIDATOR_SES_TOPICS)")
     if tolerance_s and abs((now - sent).total_seconds()) > tolerance_s:
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("its time is too far from ours")
     signed = "".join(f"{name}\n{envelope[name]}\n" for name in names if isinstance(envelope.get(name), str))
     version = str(envelope.get("SignatureVersion"))
     if version not in {"1", "2"} or not rsa_holds(
@@ -85,14 +86,14 @@ def verify(
         sha256=version == "2",
         now=now,
     ):
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("the signature does not hold")
 
 
 def read(item: Mapping[str, Any]) -> list[Reported]:
     """One SNS envelope, or one SES event as it stands."""
     if "Type" in item and ("Message" in item or "TopicArn" in item):
         if item["Type"] != "Notification":
-            return [_ignored(str(item["Type"]), text_of(item, "MessageId"))]
+            return [replace(_ignored(str(item["Type"]), text_of(item, "MessageId")), text=_confirmation(item))]
         message = item.get("Message")
         try:
             inner = json.loads(message) if isinstance(message, str) else message
@@ -102,6 +103,17 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             raise Unreadable("the Message of the notification is no SES event")
         return _events(inner, text_of(item, "MessageId"))
     return _events(item, "")
+
+
+def _confirmation(item: Mapping[str, Any]) -> str:
+    """The URL that an operator may open to confirm a subscription; empty unless it is at SNS's own hosts."""
+    text = text_of(item, "SubscribeURL")
+    try:
+        url = urlsplit(text)
+        own = url.scheme == "https" and url.port in {None, 443} and not url.username
+    except ValueError:
+        return ""
+    return text if own and _CERTIFICATE_HOST.fullmatch(url.hostname or "") else ""
 
 
 def _events(item: Mapping[str, Any], sns_id: str) -> list[Reported]:

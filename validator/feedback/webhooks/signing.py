@@ -11,8 +11,6 @@ import re
 from validator.errors import WebhookRejected
 
 _SECONDS = re.compile(r"[0-9]{10}")
-REFUSED = "the webhook could not be verified"
-"""All that a caller learns."""
 
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
@@ -23,7 +21,7 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes:
 def require_equal(given: bytes, wanted: bytes) -> None:
     """Refuse unless both are the same, in constant time."""
     if not hmac.compare_digest(given, wanted):
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("the signature does not hold")
 
 
 def require_fresh(timestamp: str, now: float, tolerance_s: float) -> None:
@@ -33,7 +31,7 @@ def require_fresh(timestamp: str, now: float, tolerance_s: float) -> None:
     characters from there, and the same signature would hold for another request.
     """
     if not _SECONDS.fullmatch(timestamp) or (tolerance_s and not abs(now - int(timestamp)) <= tolerance_s):
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("its time is missing or too far from ours")
 
 
 def decoded(text: str) -> bytes:
@@ -41,7 +39,7 @@ def decoded(text: str) -> bytes:
     try:
         raw = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError, ValueError):
-        raise WebhookRejected(REFUSED) from None
+        raise WebhookRejected("the signature is no base64") from None
     if base64.b64encode(raw).decode("ascii") != text:
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("the signature is no base64")
     return raw

@@ -16,7 +16,7 @@ from validator.errors import SettingsError, WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
 from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, part_of, text_of
-from validator.feedback.webhooks.signing import REFUSED, hmac_sha256, require_fresh
+from validator.feedback.webhooks.signing import hmac_sha256, require_fresh
 
 PROVIDER = "standard"
 _KINDS = {
@@ -62,14 +62,14 @@ def verify(body: bytes, headers: Mapping[str, str], keys: Sequence[bytes], *, no
     listed = (headers.get("webhook-signature") or headers.get("svix-signature") or "").split(" ")
     require_fresh(timestamp, now, tolerance_s)
     if not message_id.isascii() or not message_id or "." in message_id:
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("it has no identifier")
     held = False
     for key in keys:
         wanted = sign(key, message_id, int(timestamp), body).encode()
         for given in listed[:16]:
             held |= given.isascii() and hmac.compare_digest(given.encode("ascii"), wanted)
     if not held:
-        raise WebhookRejected(REFUSED)
+        raise WebhookRejected("no signature holds")
     return message_id
 
 
