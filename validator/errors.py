@@ -61,7 +61,7 @@ class UnknownList(RequestRefused):
 
     def __init__(self, unknown: Sequence[tuple[int, str]], pointer: str = "/lists") -> None:
         """*unknown* are places below *pointer*, with names that are not there; those are no personal data."""
-        names = ", ".join(name for _, name in unknown)
+        names = ", ".join(dict.fromkeys(name for _, name in unknown))
         super().__init__(
             f"there is no list named {names}; `PUT /blacklist/lists/{{name}}` or its first entry makes one",
             [Complaint(f"{pointer}/{place}", f"there is no list named {name}") for place, name in unknown],

@@ -126,13 +126,13 @@ async def test_a_list_that_there_is_not_is_named_and_nothing_passes_silently(ser
         ("/check/batch", {"emails": ["jane@gmail.com"], "lists": ["news", "newss"]}),
         ("/blacklist/lookup", {"keys": ["jane@gmail.com"], "lists": ["news", "newss"]}),
     ):
-        refused = await call(served, "POST", path, body, 422)
+        refused = await call(served, "POST", path, body, 404)
         assert [error["pointer"] for error in refused["errors"]] == ["/lists/1"]
         assert "newss" in refused["detail"]
     for path in ("/blacklist", "/blacklist/export", "/blacklist/stats"):
-        refused = await call(served, "GET", path, status=422, params={"list": "news,newss"})
+        refused = await call(served, "GET", path, status=404, params={"list": "news,newss"})
         assert [error["pointer"] for error in refused["errors"]] == ["/query/list/1"]
-    await call(served, "POST", "/blacklist/remove", {"filter": {"list": ["newss"]}, "dry_run": True}, 422)
+    await call(served, "POST", "/blacklist/remove", {"filter": {"list": ["newss"]}, "dry_run": True}, 404)
     await call(served, "PUT", "/blacklist/lists/newss", {}, 201)
     assert (await served.check("jane@gmail.com", lists=["newss"]))["valid"]
     assert not (await served.check("jane@gmail.com", lists=["newss", "news"]))["valid"]
@@ -153,7 +153,7 @@ async def test_an_empty_list_can_be_deleted_and_a_used_one_cannot(served: Servic
     await call(served, "DELETE", "/blacklist/lists/typo", status=204)
     await call(served, "GET", "/blacklist/lists/typo", status=404)
     await call(served, "DELETE", "/blacklist/lists/typo", status=404)
-    await call(served, "POST", "/check", {"email": "jane@gmail.com", "lists": ["typo"]}, 422)
+    await call(served, "POST", "/check", {"email": "jane@gmail.com", "lists": ["typo"]}, 404)
     assert "default" in (await call(served, "DELETE", "/blacklist/lists/default", status=409))["detail"]
     entry = await enter(served, "jane@gmail.com", list="used")
     assert "1 active" in (await call(served, "DELETE", "/blacklist/lists/used", status=409))["detail"]
@@ -285,6 +285,38 @@ async def test_lines_that_are_entered_without_something_are_counted_as_warnings_
     assert again["counts"]["warnings"] == 2
     dry = await brought(served, text, 200, dry_run=True)
     assert (dry["counts"]["warnings"], dry["counts"]["unchanged"]) == (2, 3)
+
+
+RUSSIAN = 'Эл. почта;Причина;Комментарий\r\nivan@example.org;отписка;"сам, попросил"\r\n<petr@example.org>;жалоба;\r\n'
+
+
+@pytest.mark.parametrize(
+    ("encoding", "params"),
+    [("cp1251", {}), ("cp1251", {"encoding": "cp1251"}), ("koi8-r", {"encoding": "koi8-r"}), ("utf-8-sig", {}),
+     ("utf-8-sig", {"encoding": "cp1251"}), ("utf-16", {})],
+)  # fmt: skip
+async def test_a_table_from_a_russian_spreadsheet_is_read(
+    served: Service, encoding: str, params: dict[str, str]
+) -> None:
+    report = await brought(served, RUSSIAN.encode(encoding), **params)
+    assert (report["counts"]["added"], report["counts"]["faults"]) == (2, 0)
+    [ivan] = (await call(served, "GET", "/blacklist/address/ivan@example.org"))["entries"]
+    assert (ivan["cause"], ivan["note"]) == ("unsubscribe", "сам, попросил")
+
+
+async def test_a_line_in_an_encoding_that_nobody_named_is_told_with_the_way_out(served: Service) -> None:
+    report = await brought(served, "email;prénom\r\na@example.org;Zoë\r\nb@example.org;Bo\r\n".encode("cp1252"))
+    assert [(fault["line"], fault["code"]) for fault in report["faults"]] == [(1, "unreadable"), (2, "unreadable")]
+    assert "encoding" in report["faults"][0]["detail"]
+    await brought(served, b"a@example.org\n", 422, encoding="klingon")
+
+
+async def test_a_paste_that_does_not_say_that_it_is_json_is_a_paste(served: Service) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = b'{"text": "a@example.org\\nb@example.org"}'
+    report = await call(served, "POST", "/blacklist/imports", body, 201, headers=headers)
+    assert (report["counts"]["added"], report["counts"]["faults"]) == (2, 0)
+    await call(served, "POST", "/blacklist/imports", b'{"text": "a@example.org', 400, headers=headers)
 
 
 async def test_an_entry_shows_the_events_that_led_to_it(served: Service) -> None:

@@ -68,11 +68,11 @@ async def test_objects_carry_options_of_their_own(running: Service) -> None:
 
 async def test_a_row_that_names_a_list_that_there_is_not_is_an_error_of_its_own(running: Service) -> None:
     answers = await stream(running, ndjson([{"email": "x@fb.com", "lists": ["newsleter"]}, "x@fb.com"]))
-    assert (answers[0]["line"], answers[0]["error"]["status"]) == (1, 422)
+    assert (answers[0]["line"], answers[0]["error"]["status"]) == (1, 404)
     assert "newsleter" in answers[0]["error"]["detail"]
     assert answers[1]["reason"] == "application"
     refused = await running.client.post("/check/stream?lists=newsleter", data=ndjson(["x@fb.com"]))
-    assert refused.status == 422
+    assert refused.status == 404
 
 
 async def test_query_options_hold_for_every_row_without_its_own(running: Service) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind
+from validator.blacklist.importing.lines import Encoding
 from validator.blacklist.store.loading import Counts
 
 
@@ -33,6 +34,8 @@ class ImportOptions:
     """Also rules that would hit half the world."""
     judge: bool = True
     """Leave out failures that do not speak against their address, as far as a judge of texts is there."""
+    encoding: Encoding | None = None
+    """How the file is written; None: told from its beginning."""
 
     def document(self) -> dict[str, Any]:
         """JSON-ready, as stored with the import."""
@@ -46,6 +49,7 @@ class ImportOptions:
             "replace": self.replace,
             "force": self.force,
             "judge": self.judge,
+            "encoding": self.encoding,
         }
 
     @classmethod
@@ -55,6 +59,7 @@ class ImportOptions:
         values["cause"] = values["cause"] and Cause(values["cause"])
         values["kind"] = values["kind"] and Kind(values["kind"])
         values["expires"] = values["expires"] and datetime.fromisoformat(values["expires"])
+        values["encoding"] = (name := values.get("encoding")) and Encoding(name)
         return cls(**values)
 
 

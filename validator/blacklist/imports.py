@@ -336,6 +336,7 @@ class Imports:
             note=options.note,
             classify=self._classify if options.judge else None,
             judge=options.judge,
+            encoding=options.encoding,
         )
         job = Job(batch, self._owner, actor, defaults, secret=secret)
         return replace(job, revive=options.revive, replace=options.replace, force=options.force)

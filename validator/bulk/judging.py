@@ -47,7 +47,8 @@ async def judge(checker: ManyChecker, rows: Rows, options: RowOptions) -> Answer
         except UnknownList as error:
             if asked.check.lists == options.check.lists:
                 raise
-            found = answers_of(texts, [RowFault(422, str(error))] * len(texts))  # a row named a list that there is not
+            fault = RowFault(404, str(error), "/problems/unknown-list")  # a row named a list that there is not
+            found = answers_of(texts, [fault] * len(texts))
         for place, index in enumerate(indices):
             facts[index] = found.facts[place]
         others.update((indices[place], answer) for place, answer in found.others.items())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
+from validator.blacklist.importing.lines import Encoding
 from validator.cli.blacklist import (
     Causes,
     Domain,
@@ -47,6 +48,7 @@ def import_command(
     note: Annotated[str, typer.Option(help="For people, for lines that have none.")] = "",
     expires: Expires = None,
     judge: Annotated[bool, typer.Option(help="Leave out failures that do not speak against their address.")] = True,
+    encoding: Annotated[Encoding | None, typer.Option(help="How FILE is written; told from it when missing.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
     revive: Annotated[bool, typer.Option("--revive", help="Entries that were removed block again.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Cause and expiry of the file replace the old.")] = False,
@@ -62,7 +64,7 @@ def import_command(
     if not standard_input and not file.is_file():
         raise typer.BadParameter(f"no file {file}")
     until = expiry_from(expires)
-    options = ImportOptions(name, cause, kind, until, note, revive, replace, force, judge)
+    options = ImportOptions(name, cause, kind, until, note, revive, replace, force, judge, encoding)
     chunks: Iterable[bytes] = _standard_input() if standard_input else file_chunks(file)
     size = None if standard_input else file.stat().st_size
     with _Bar(size) as bar:

@@ -317,6 +317,7 @@ ROUTES = (
             )
         },
         body=BatchRequest,
+        problems=(404,),
         max_body_bytes=1_048_576,
         examples={"two addresses": {"emails": ["ivan@gmial.com", "x@fb.com"]}},
     ),
@@ -330,6 +331,7 @@ ROUTES = (
         {200: Answer("One answer for every row, in order.", Media((NDJSON, CSV), "Answers.", StreamLine))},
         body=Media((NDJSON, CSV, TSV), "Rows.", CheckRequest, may_be_empty=True),
         query=StreamQuery,
+        problems=(404,),
         description=_OPTIONS_NOTE,
     ),
 )

@@ -257,11 +257,11 @@ ROUTES = (
     ),
     Route(
         "GET", "/blacklist", get_entries, "Search", "blacklist", _READ,
-        {200: Answer("One page, newest first.", EntryPage)}, query=SearchQuery,
+        {200: Answer("One page, newest first.", EntryPage)}, query=SearchQuery, problems=(404,),
     ),
     Route(
         "POST", "/blacklist/lookup", post_lookup, "Look up to 1,000 keys up", "blacklist", _READ,
-        {200: Answer("Same length and order.", LookupResponse)},
+        {200: Answer("Same length and order.", LookupResponse)}, problems=(404,),
         body=LookupRequest, max_body_bytes=MAX_LOOKUP_BODY_BYTES, examples={"one": {"keys": ["jane@example.com"]}},
     ),
     Route(

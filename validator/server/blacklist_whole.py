@@ -164,7 +164,7 @@ ROUTES = (
     Route(
         "POST", "/blacklist/remove", post_remove, "Remove what a filter finds", "blacklist", _WRITE,
         {200: Answer("How many, and the token that undoes it.", RemoveResponse)}, body=RemoveRequest,
-        max_body_bytes=MAX_BODY_BYTES, problems=(409,), slow=True,
+        max_body_bytes=MAX_BODY_BYTES, problems=(404, 409), slow=True,
         examples={
             "preview": {"filter": {"domain": "example.com", "cause": ["mailbox_not_found"]}, "dry_run": True},
             "what an import entered": {"filter": {"import": "7"}, "why": "the wrong file", "expected": 120},
@@ -180,7 +180,7 @@ ROUTES = (
     Route(
         "GET", "/blacklist/stats", get_stats, "Counts per cause, kind, source, list, state or day", "blacklist", _READ,
         {200: Answer("Counts of entries that block now, or of what the filter finds.", StatsResponse)},
-        query=StatsQuery, slow=True,
+        query=StatsQuery, problems=(404,), slow=True,
     ),
     Route(
         "GET", "/blacklist/lists", get_lists, "Named lists", "blacklist", _READ,
@@ -204,7 +204,7 @@ ROUTES = (
     Route(
         "GET", "/blacklist/export", get_export, "Export as CSV or NDJSON", "blacklist", _READ,
         {200: Answer("A stream; spreadsheet formulas are defused in CSV.", Media((CSV_TYPE, NDJSON_TYPE), "Entries."))},
-        query=ExportQuery, slow=True,
+        query=ExportQuery, problems=(404,), slow=True,
         description="Without a filter: the addresses that a plain check calls blacklisted now. With `everything=true`: "
         "all there is; an import of that into an empty store makes the same set.",
     ),

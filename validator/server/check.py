@@ -111,6 +111,8 @@ ROUTES = (
         Scope.CHECK,
         {200: Answer("The verdict; an invalid address is an answer, not an error.", CheckResponse, _RETRY)},
         body=CheckRequest,
+        problems=(404,),
+        description="404 (`/problems/unknown-list`) when `lists` names a list that is not there.",
         max_body_bytes=MAX_CHECK_BODY_BYTES,
         examples={"a slip": {"email": "ivan@gmial.com"}, "with evidence": {"email": "x@fb.com", "explain": True}},
     ),

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from validator.blacklist.batch import Batch, BatchStatus, Operation
 from validator.blacklist.entry import Cause, Kind
+from validator.blacklist.importing.lines import Encoding
 from validator.blacklist.store.loading import Counts
 from validator.server.wire_types import Cursor, Expiry, ListName, ShortText, StrictRequest, Wire
 
@@ -27,6 +28,9 @@ class ImportQuery(StrictRequest):
     replace: bool = Field(False, description="Cause and expiry of the file replace those of entries that are there.")
     force: bool = Field(False, description="Also rules that would hit half the world.")
     judge: bool = Field(True, description="Leave out failures that do not speak against their address.")
+    encoding: Encoding | None = Field(
+        None, description="How the file is written, when it is neither UTF-8 nor UTF-16 nor has a header in Russian."
+    )
 
 
 class ImportPaste(StrictRequest):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from validator.errors import LimitExceeded
 from validator.server.app_keys import RUNTIME
 from validator.server.blacklist import actor_of, blacklist_of
 from validator.server.blacklist_whole import undo
-from validator.server.bodies import json_response, read_model, read_query
+from validator.server.bodies import json_response, read_model, read_query, validate_json
 from validator.server.import_models import (
     FaultPage,
     ImportModel,
@@ -36,6 +37,7 @@ MAX_PASTE_BYTES = 16 * 1024 * 1024
 SOON_S = 10.0
 """How long a small import is waited for before the answer is 202."""
 SMALL_BYTES = 2 * 1024 * 1024
+_PASTE = re.compile(rb'\s*\{\s*"text"\s*:')
 NOTHING_SENT = "the body is empty: send lines, CSV with a header or NDJSON"
 _SHOWN_FAULTS = 100
 
@@ -48,7 +50,7 @@ async def post_import(request: web.Request) -> web.StreamResponse:
     if not request.body_exists:
         raise ProblemException(400, NOTHING_SENT)
     name, body = await _body(request, query.name)
-    body = await _begun(body)
+    body = await _begun(request, body)
     options = ImportOptions(
         list=query.list,
         cause=query.cause,
@@ -59,6 +61,7 @@ async def post_import(request: web.Request) -> web.StreamResponse:
         replace=query.replace,
         force=query.force,
         judge=query.judge,
+        encoding=query.encoding,
     )
     imports, actor = blacklist_of(request).imports, actor_of(request)
     most = request.app[RUNTIME].settings.import_max_bytes
@@ -92,9 +95,15 @@ async def _body(request: web.Request, name: str) -> tuple[str, AsyncIterator[byt
     return name or "upload", _chunks(request)
 
 
-async def _begun(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same body when there is something in it; a problem before anything is stored when there is not."""
+async def _begun(request: web.Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same body when there is something in it; a problem before anything is stored when there is not.
+
+    JSON that was sent without saying so (curl does that) is what `{"text": …}` says, not a list of one odd line.
+    """
     async for first in body:
+        if first and _PASTE.match(first) and request.content_type == "application/x-www-form-urlencoded":
+            whole = b"".join([piece async for piece in _bounded(_and_the_rest(first, body), MAX_PASTE_BYTES)])
+            return _one(validate_json(whole, ImportPaste).text.encode())
         if first:
             return _and_the_rest(first, body)
     raise ProblemException(400, NOTHING_SENT)

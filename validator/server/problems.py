@@ -23,6 +23,7 @@ from validator.errors import (
     RequestRefused,
     RuleTooWide,
     StorageUnavailable,
+    UnknownList,
     ValidatorError,
     WebhookRejected,
 )
@@ -123,6 +124,8 @@ def from_error(error: ValidatorError) -> ProblemException:
     match error:
         case RuleTooWide():
             return ProblemException(422, detail, complaints=error.complaints, kind="/problems/rule-too-wide")
+        case UnknownList():
+            return ProblemException(404, detail, complaints=error.complaints, kind="/problems/unknown-list")
         case LimitExceeded():
             return ProblemException(413, detail, complaints=error.complaints)
         case RequestRefused():

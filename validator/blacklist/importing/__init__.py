@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from validator.blacklist.importing.lines import Lines
+from validator.blacklist.importing.columns import delimiter_of
+from validator.blacklist.importing.lines import Encoding, Lines
 from validator.blacklist.importing.row import NOT_THE_RECIPIENT, WARNINGS, Classify, Defaults, Fault, Format, Row
 from validator.blacklist.importing.rows import Rows
 from validator.blacklist.importing.runs import Run, end_of_run
 
-__all__ = ["NOT_THE_RECIPIENT", "WARNINGS", "Classify", "Defaults", "Fault", "Format", "Reader", "Row", "Run"]
+__all__ = [
+    "NOT_THE_RECIPIENT",
+    "WARNINGS",
+    "Classify",
+    "Defaults",
+    "Encoding",
+    "Fault",
+    "Format",
+    "Reader",
+    "Row",
+    "Run",
+]
 
 
 class Reader:
     """Feed it bytes; it answers rows and faults in the order of the file. Holds one line, never the file."""
 
     def __init__(self, defaults: Defaults) -> None:
-        self._lines = Lines()
+        self._lines = Lines(defaults.encoding, is_header=_is_header)
         self._rows = Rows(defaults)
 
     @property
@@ -63,3 +75,7 @@ class Reader:
         """What the end of the file completes."""
         yield from self._rows.feed(self._lines.finish())
         yield from self._rows.finish()
+
+
+def _is_header(line: str) -> bool:
+    return delimiter_of(line.strip()) is not None

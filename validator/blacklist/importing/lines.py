@@ -1,18 +1,48 @@
-"""Bytes to lines: UTF-8 with or without a byte order mark, UTF-16, any line end. Pure; chunk borders do not matter."""
+"""Bytes to lines: UTF-8 with or without a byte order mark, UTF-16, older encodings; any line end.
+
+Pure; chunk borders do not matter.
+"""
 
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Callable
+from enum import StrEnum
 from typing import Final
 
 MAX_LINE_BYTES: Final = 65_536
 """A longer line is a fault of its own; no more than this is kept of it."""
+FIRST_LOOK_BYTES: Final = 4_096
+"""As much as is looked at to tell the encoding."""
+_LINE_END = re.compile(rb"[\r\n]")
+_CYRILLIC_WORDS = re.compile(r"(?:[\x00-\x7f]|(?<![A-Za-z])[\u0400-\u04ff]++(?![A-Za-z]))*+")
+
+
+class Encoding(StrEnum):
+    """What older programs write. UTF-8 and UTF-16 are told by themselves, and Windows Cyrillic by a header."""
+
+    CP1250 = "cp1250"
+    """Windows, Central European."""
+    CP1251 = "cp1251"
+    """Windows, Cyrillic: what a spreadsheet saves as CSV in Russia."""
+    CP1252 = "cp1252"
+    """Windows, Western European."""
+    CP866 = "cp866"
+    """DOS, Cyrillic."""
+    KOI8_R = "koi8-r"
+    """Unix, Russian."""
+    KOI8_U = "koi8-u"
+    """Unix, Ukrainian."""
 
 
 class Lines:
     """Feed it bytes as they come; it answers (line number, text), with None for a line that is no usable text."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: Encoding | None = None, *, is_header: Callable[[str], bool] | None = None) -> None:
+        """A byte order mark is believed before *encoding*; *is_header* knows the first line of a table."""
+        self._encoding = encoding
+        self._is_header = is_header
         self.number = 0
         """Lines completed so far."""
         self._head = b""
@@ -29,7 +59,7 @@ class Lines:
         """The lines that this chunk completes, as one piece; pass on all of it to `numbered` or `skip`."""
         if not self._started:
             self._head += chunk
-            if len(self._head) < 4:
+            if len(self._head) < FIRST_LOOK_BYTES and (len(self._head) < 4 or _LINE_END.search(self._head) is None):
                 return b""
             chunk = self._start()
         elif self._decoder is not None:
@@ -70,7 +100,21 @@ class Lines:
             return self._decoded("utf-16-le", head)
         if len(head) >= 4 and not head[0] and head[1] and not head[2] and head[3]:
             return self._decoded("utf-16-be", head)
-        return head.removeprefix(codecs.BOM_UTF8)
+        encoding = None if head.startswith(codecs.BOM_UTF8) else self._encoding or self._told_by_header(head)
+        return head.removeprefix(codecs.BOM_UTF8) if encoding is None else self._decoded(encoding, head)
+
+    def _told_by_header(self, head: bytes) -> Encoding | None:
+        """Windows Cyrillic, when the first line is no UTF-8 and is a header in Russian words when read so."""
+        first = _LINE_END.split(head[:FIRST_LOOK_BYTES], maxsplit=1)[0]
+        if self._is_header is None or first.isascii():
+            return None
+        try:
+            first.decode()
+        except UnicodeDecodeError:
+            text = first.decode(Encoding.CP1251, "replace")
+            if _CYRILLIC_WORDS.fullmatch(text) and self._is_header(text):
+                return Encoding.CP1251
+        return None
 
     def _decoded(self, name: str, head: bytes) -> bytes:
         self._decoder = codecs.getincrementaldecoder(name)("replace")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, Rule, State
+from validator.blacklist.importing.lines import Encoding
 
 Classify = Callable[[str], Cause | None]
 """Judges the text of a failure; None when it does not speak against the address (a sender's fault)."""
@@ -85,3 +86,5 @@ class Defaults:
     """Judge of failure texts; None takes every line for a reason to block."""
     judge: bool = True
     """Leave out what other systems' words say does not speak against the address, or only for now."""
+    encoding: Encoding | None = None
+    """How the file is written; None: told from its beginning."""

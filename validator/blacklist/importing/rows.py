@@ -15,6 +15,8 @@ from validator.blacklist.importing.record import ANGLE, Records, stripped
 from validator.blacklist.importing.row import Defaults, Fault, Format, Row
 from validator.blacklist.keys import address_rule, parse_rule
 
+UNREADABLE: Final = "not UTF-8 or UTF-16 text: name its encoding, such as cp1251; or longer than 64 KiB"
+"""What is said of a line that is no text."""
 MAX_RECORD_LINES: Final = 50
 """A quoted cell that runs over more lines was never closed: a fault of its first line."""
 _SEPARATORS = re.compile(r"[,;\s]+")
@@ -56,7 +58,7 @@ class Rows:
         for number, text in lines:
             if text is None:
                 found += self._give_up_open(final=True)
-                found.append(Fault(number, "unreadable", "longer than 64 KiB, or not UTF-8 or UTF-16 text"))
+                found.append(Fault(number, "unreadable", UNREADABLE))
             elif self.format is Format.TEXT:
                 if self._plain and _ODD.search(text) is None:  # nearly every line of a long file
                     if text:
