@@ -24,9 +24,10 @@ ENV PATH=/opt/validator/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     VALIDATOR_HOST=0.0.0.0 \
-    VALIDATOR_PORT=8080 \
-    VALIDATOR_DATABASE_URL=sqlite:////var/lib/validator/validator.db
+    VALIDATOR_PORT=8080
 USER 10001:10001
+# The store is validator.db here unless VALIDATOR_DATABASE_URL or a secret says otherwise. Set nothing by ENV that may
+# come as a secret file: the environment is stronger.
 WORKDIR /var/lib/validator
 VOLUME /var/lib/validator
 EXPOSE 8080

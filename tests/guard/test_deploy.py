@@ -12,6 +12,7 @@ from pathlib import Path
 import promql_parser
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from validator.metrics import REGISTRY
 from validator.settings import Settings
@@ -20,6 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "validator.rules.yml"
 BIN = Path(sys.executable).parent
+SETTING = (
+    *sorted((DEPLOY / "kubernetes").glob("*.yaml")),
+    DEPLOY / "compose.yaml",
+    DEPLOY / "systemd" / "validator.service",
+    ROOT / "Dockerfile",
+)
+"""Files that set settings."""
 FOREIGN = {"up", "process_start_time_seconds"}
 """Metrics that Prometheus or its client library make."""
 
@@ -90,6 +98,15 @@ def test_the_image_runs_as_nobody_and_asks_the_service_for_its_health() -> None:
     assert "--require-hashes" in text
 
 
+def test_the_image_pins_what_the_checkout_pins() -> None:
+    """A package that is missing for this Python makes the image impossible to build, and only there."""
+    run, image = (
+        {line.rstrip(" \\") for line in (ROOT / "requirements" / name).read_text("utf-8").splitlines() if "==" in line}
+        for name in ("run.txt", "container.txt")
+    )
+    assert run <= image, run - image
+
+
 @pytest.mark.parametrize(
     "path",
     sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml"),
@@ -120,20 +137,29 @@ def test_the_deployment_is_hardened_and_stops_in_time() -> None:
     assert delay_s + drain_s + 1 < pod["terminationGracePeriodSeconds"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *sorted((DEPLOY / "kubernetes").glob("*.yaml")),
-        DEPLOY / "compose.yaml",
-        DEPLOY / "systemd" / "validator.service",
-        ROOT / "Dockerfile",
-    ],
-    ids=lambda path: path.name,
-)
+@pytest.mark.parametrize("path", SETTING, ids=lambda path: path.name)
 def test_only_settings_that_exist_are_set(path: Path) -> None:
     known = {f"VALIDATOR_{name.upper()}" for name in Settings.model_fields}
     known |= {"VALIDATOR_SETTINGS_FILE", "VALIDATOR_SECRETS_DIR"}
     assert set(re.findall(r"\bVALIDATOR_[A-Z_]+", path.read_text("utf-8"))) <= known
+
+
+@pytest.mark.parametrize("path", SETTING, ids=lambda path: path.name)
+def test_nothing_that_comes_as_a_secret_file_is_set_in_the_environment(path: Path) -> None:
+    """The environment is stronger than a file of `VALIDATOR_SECRETS_DIR`, which would be passed over in silence."""
+    secret = {
+        f"VALIDATOR_{name.upper()}" for name, field in Settings.model_fields.items() if field.annotation is SecretStr
+    }
+    lines = [line for line in path.read_text("utf-8").splitlines() if not line.lstrip().startswith("#")]
+    assert not secret & set(re.findall(r"\bVALIDATOR_[A-Z_]+", "\n".join(lines)))
+
+
+@pytest.mark.parametrize("path", ["deploy/compose.yaml", "deploy/kubernetes/kustomization.yaml"])
+def test_the_secrets_are_named_as_the_settings_are(path: str) -> None:
+    text = (ROOT / path).read_text("utf-8")
+    named = set(re.findall(r"\bvalidator_[a-z_]+", text))
+    assert {"validator_keys", "validator_database_url"} <= named
+    assert named <= {f"validator_{name}" for name in Settings.model_fields}
 
 
 def test_compose_is_yaml_with_the_five_services() -> None:
