@@ -12,12 +12,13 @@ import sys
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, TextIO, cast
 
 import orjson
 import structlog
 from structlog.types import EventDict, WrappedLogger
 
+from validator import metrics
 from validator.settings import LogLevel
 
 FRAMES_KEPT: Final = 12
@@ -25,8 +26,28 @@ FOREIGN_CHARS_KEPT: Final = 300
 _ADDRESS = re.compile(r"[^\s'\"<>]*@[^\s'\"<>]*")
 
 
+class LogStream:
+    """Standard error that cannot fail: on a full disk, or with its reader gone, lines are lost and answers are not."""
+
+    def write(self, text: str) -> int:
+        """Write, or count the loss."""
+        try:
+            return sys.stderr.write(text)
+        except (OSError, ValueError):
+            metrics.LOG_LOST.inc()
+            return len(text)
+
+    def flush(self) -> None:
+        """The same."""
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            metrics.LOG_LOST.inc()
+
+
 def configure_logging(level: LogLevel) -> None:
     """Set up structlog and the standard library's loggers once, at the start of the process."""
+    stream = LogStream()
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -38,10 +59,10 @@ def configure_logging(level: LogLevel) -> None:
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", stream)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
