@@ -17,6 +17,7 @@ from validator.server.logs import exception_without_words, hide_addresses
 QUICK = {"receive_timeout_s": 1.0, "send_timeout_s": 2.0, "stream_idle_timeout_s": 2.0}
 HEAD = b"POST /check HTTP/1.1\r\nHost: a\r\n"
 
+AFTERWARDS = b"GET /reasons HTTP/1.1\r\nHost: a\r\n\r\n"
 SMUGGLING = {
     "both lengths": HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
     "two lengths": HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
@@ -24,6 +25,23 @@ SMUGGLING = {
     "spaced length": HEAD + b"Content-Length : 5\r\n\r\nabcde",
     "unknown coding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "two codings": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "chunks of gzip": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
+    "chunked and nothing": HEAD + b"Transfer-Encoding: , chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
+    "chunked twice": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "no coding": HEAD + b"Transfer-Encoding: \r\nContent-Length: 5\r\n\r\nabcde",
+    "coding before a space": HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": HEAD.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "same length twice": HEAD + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde",
+    "length as a list": HEAD + b"Content-Length: 5, 5\r\n\r\nabcde",
+    "hexadecimal length": HEAD + b"Content-Length: 0x5\r\n\r\nabcde",
+    "length with a digit of another script": HEAD + "Content-Length: ٥\r\n\r\nabcde".encode(),
+    "endless length": HEAD + b"Content-Length: 99999999999999999999999\r\n\r\nabcde",
+    "endless chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabcde\r\n0\r\n\r\n",
+    "bare line feeds of chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\nabcde\n0\n\n",
+    "line feed in a chunk extension": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5;a\nb\r\nabcde\r\n0\r\n\r\n",
+    "length after the chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\nabcde",
+    "bare carriage return": HEAD + b"X: a\rTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nabcde",
+    "bare line feed between headers": HEAD + b"X: a\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nabcde",
     "folded header": HEAD + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n",
     "bare line feed": b"POST /check HTTP/1.1\nHost: a\nContent-Length: 0\n\n",
     "NUL": HEAD + b"X: a\0b\r\nContent-Length: 0\r\n\r\n",
@@ -39,11 +57,21 @@ SMUGGLING = {
 @pytest.mark.parametrize("shape", SMUGGLING)
 async def test_a_request_that_can_be_read_in_two_ways_gets_one_400_and_a_close(tmp_path: Path, shape: str) -> None:
     async with running(tmp_path, **QUICK) as here:
-        answer = await here.exchange(SMUGGLING[shape], wait_s=4)
+        answer = await here.exchange(SMUGGLING[shape] + AFTERWARDS, wait_s=4)
         assert answer.count(b"HTTP/1.") == 1, answer
-        assert answer.split()[1] in {b"400", b"408"}, answer[:80]
+        assert answer.split()[1] in {b"400", b"408", b"501"}, answer[:80]
         assert b"abcde" not in answer
         assert b"application/problem+json" in answer or answer.split()[1] == b"408"
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket"])
+async def test_a_request_to_change_the_protocol_is_the_last_of_its_connection(tmp_path: Path, protocol: str) -> None:
+    async with running(tmp_path, **QUICK) as here:
+        request = f"GET /reasons HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+        answer = await here.exchange(request.encode() + AFTERWARDS, wait_s=4)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nConnection: close\r\n" in answer
+        assert answer.count(b"HTTP/1.") == 1
 
 
 @pytest.mark.parametrize("line", [b"POST /check HTTP/2.0", b"GET /livez HTTP/0.9", b"GET /livez HTTP/3.0"])

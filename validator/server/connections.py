@@ -74,7 +74,10 @@ _FULL = (
 class GuardedProtocol(RequestHandler):
     """One connection that counts what the sweep wants to know."""
 
-    __slots__ = ("header_open", "header_s", "idle_s", "received", "self_timed", "starved_at", "starved_s", "unread_s")
+    __slots__ = (
+        "header_open", "header_s", "idle_s", "received", "self_timed",
+        "starved_at", "starved_s", "swept_at", "unread_s",
+    )  # fmt: skip
 
     def __init__(self, server: GuardedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
@@ -85,6 +88,7 @@ class GuardedProtocol(RequestHandler):
         self.idle_s = 0.0
         self.starved_s = 0.0
         self.starved_at = 0
+        self.swept_at = -1
         self.unread_s = 0.0
 
     def resume_reading(self, resume_parser: bool = True) -> None:
@@ -121,6 +125,14 @@ class GuardedProtocol(RequestHandler):
         return response
 
     @property
+    def may_go(self) -> bool:
+        """Idle since the last sweep, and nothing waits in the kernel that a busy process had no time to read."""
+        if not self.is_idle or self.received != self.swept_at or self.transport is None:
+            return False
+        sock = self.transport.get_extra_info("socket")
+        return sock is None or _queued(sock.fileno(), termios.FIONREAD) == 0
+
+    @property
     def is_idle(self) -> bool:
         """Between two requests: the last one answered, nothing of the next one here."""
         waiter = self._waiter
@@ -130,6 +142,7 @@ class GuardedProtocol(RequestHandler):
         """Called once per sweep: count on, and say why this connection is to be closed, if it is."""
         if self.self_timed:
             return None
+        self.swept_at = self.received
         if self._is_unread():
             self.unread_s += SWEEP_S
             if self.unread_s >= limits.send_s:
@@ -175,7 +188,7 @@ class GuardedProtocol(RequestHandler):
         if self.idle_s < SWEEP_S and not self.unread_s:
             return False
         sock = transport.get_extra_info("socket")
-        return sock is not None and _unsent(sock.fileno()) > 0
+        return sock is not None and _queued(sock.fileno(), termios.TIOCOUTQ) > 0
 
     def end(self, why: Overdue) -> None:
         """Close at once; a client that was about to speak is told that it took too long."""
@@ -192,10 +205,10 @@ class GuardedProtocol(RequestHandler):
             transport.abort()
 
 
-def _unsent(descriptor: int) -> int:
-    """Bytes of the kernel's send queue that the peer has not acknowledged (SIOCOUTQ)."""
+def _queued(descriptor: int, queue: int) -> int:
+    """Bytes in a queue of the kernel: unread ones (SIOCINQ), or those that the peer has not acknowledged (SIOCOUTQ)."""
     try:
-        return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+        return int(struct.unpack("i", fcntl.ioctl(descriptor, queue, b"\0\0\0\0"))[0])
     except OSError:
         return 0
 
@@ -234,7 +247,7 @@ class GuardedServer(web.Server):
     def _evict(self) -> bool:
         """Close the idle connection that was opened first; False when every one is at work."""
         for connection in self._connections:
-            if isinstance(connection, GuardedProtocol) and connection.is_idle and connection.idle_s:
+            if isinstance(connection, GuardedProtocol) and connection.may_go:
                 connection.end(Overdue.EVICTED)
                 return True
         return False

@@ -31,6 +31,12 @@ class Dispatcher:
         """The answer to come."""
         if request.version.major != 1:
             return _refuse(request, 505)
+        if hdrs.TRANSFER_ENCODING in request.headers:
+            codings = request.headers.getall(hdrs.TRANSFER_ENCODING)
+            if [coding.strip().lower() for coding in codings] != ["chunked"]:
+                return _refuse(request, 501)  # RFC 9112 6.1; the next hop could find another end of this body
+        if request._message.upgrade:
+            return self._answer_and_close(request)
         match = self._exact.get((request.method, request.raw_path))
         if hdrs.EXPECT in request.headers:
             if request.headers[hdrs.EXPECT].strip().lower() != "100-continue":
@@ -41,9 +47,15 @@ class Dispatcher:
         request._match_info = match
         return match.handler(request)
 
+    async def _answer_and_close(self, request: web.Request) -> web.StreamResponse:
+        """Nobody here changes protocols, but what follows such a request may be of another one already."""
+        response = await self._app._handle(request)
+        response.force_close()
+        return response
+
 
 async def _refuse(request: web.Request, status: int) -> web.StreamResponse:
-    """What no handler should see: HTTP/0.9 and a bare HTTP/2 request line, expectations that nobody meets."""
+    """What no handler should see: another HTTP than 1.x, transfer codings but chunked, expectations nobody meets."""
     request_id = request_id_of(request)
     metrics.HTTP_REQUESTS.labels("(none)", str(status)).inc()
     response = ProblemException(status).response(request_id)

@@ -5,6 +5,7 @@ Every file is our own or vendored, none is fetched.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from validator import __version__
 from validator.server.routes import Answer, Media, Param, ParamPlace, Route
 from validator.server.wire_types import Wire
 
+PIECE_BYTES = 65_536
 ASSETS = Path(__file__).parent / "assets"
 _FILES = MappingProxyType(
     {
@@ -77,6 +79,18 @@ def _asset(name: str) -> bytes:
     return _FILES[name][0].read_bytes()
 
 
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    view = memoryview(body)
+    for start in range(0, len(body), PIECE_BYTES):
+        yield view[start : start + PIECE_BYTES]
+
+
+def _in_pieces(body: bytes, content_type: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    """An answer sent piece by piece as its client takes it; of a body of bytes each connection holds its own copy."""
+    length = {"Content-Length": str(len(body))}
+    return web.Response(body=_pieces(body), content_type=content_type, headers={**headers, **length})
+
+
 async def get_first_page(_: web.Request) -> web.StreamResponse:
     """What this is and where to go on."""
     return web.Response(body=FIRST_PAGE, content_type="application/json")
@@ -84,12 +98,12 @@ async def get_first_page(_: web.Request) -> web.StreamResponse:
 
 async def get_openapi_json(_: web.Request) -> web.StreamResponse:
     """OpenAPI 3.1 as JSON."""
-    return web.Response(body=openapi_json_bytes(), content_type="application/json")
+    return _in_pieces(openapi_json_bytes(), "application/json")
 
 
 async def get_openapi(_: web.Request) -> web.StreamResponse:
     """OpenAPI 3.1."""
-    return web.Response(body=openapi_bytes(), content_type="application/yaml")
+    return _in_pieces(openapi_bytes(), "application/yaml")
 
 
 async def get_docs(_: web.Request) -> web.StreamResponse:
@@ -103,11 +117,8 @@ async def get_asset(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
     if name not in _FILES:
         raise web.HTTPNotFound
-    return web.Response(
-        body=_asset(name),
-        content_type=_FILES[name][1],
-        headers={"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"},
-    )
+    headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
+    return _in_pieces(_asset(name), _FILES[name][1], headers)
 
 
 class Links(Wire):

@@ -1,7 +1,8 @@
-"""Takes connections from a listening socket, one per turn of the event loop.
+"""Takes connections from a listening socket, one per turn of the event loop, more when the turns are long.
 
 The loops' own servers accept as many as are waiting: the first worker to wake gets them all, and what waits when a
 server closes is reset. One at a time shares them evenly among the workers of one socket, and a stop takes in the rest.
+A busy loop takes one for each millisecond of its turns: newcomers would wait for seconds behind those who are in.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ log = structlog.get_logger("validator.listener")
 
 BACKLOG: Final = 2048
 PAUSE_S: Final = 0.2
+MOST_AT_ONCE: Final = 64
+TURN_S: Final = 0.001
+"""A turn of the loop that takes this long is worth another connection."""
 """How long to leave the socket alone when the process has no file descriptor left."""
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -33,12 +37,15 @@ class Listener:
         self._adopting: set[asyncio.Task[object]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._is_open = False
+        self._begun = 0.0
+        self._turned = 0.0
+        """The turn after the last accepted connection: when it was taken, and when the loop came round again."""
 
     def start(self) -> None:
         """Begin to accept."""
         self._is_open = True
         self._sock.listen(BACKLOG)
-        self._loop.add_reader(self._sock.fileno(), self._accept)
+        self._loop.add_reader(self._sock.fileno(), self._accept_some)
 
     async def leave(self) -> None:
         """Take in every connection that the kernel has completed and close this process's handle of the socket.
@@ -59,6 +66,20 @@ class Listener:
         self._sock.close()
         while self._adopting:
             await asyncio.wait(self._adopting)
+
+    def _accept_some(self) -> None:
+        """As many as the length of the last turn is worth, if there was one just now."""
+        now = self._loop.time()
+        took_s = self._turned - self._begun
+        most = 1 + min(MOST_AT_ONCE, int(took_s / TURN_S)) if now - self._turned <= took_s else 1
+        for _ in range(most):
+            if not self._accept():
+                break
+        self._begun = now
+        self._loop.call_soon(self._note_turn)
+
+    def _note_turn(self) -> None:
+        self._turned = self._loop.time()
 
     def _accept(self) -> bool:
         try:
@@ -88,7 +109,7 @@ class Listener:
     def _resume(self) -> None:
         self._pause = None
         if self._is_open:
-            self._loop.add_reader(self._sock.fileno(), self._accept)
+            self._loop.add_reader(self._sock.fileno(), self._accept_some)
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -71,6 +71,7 @@ TITLES: Mapping[int, str] = {
     429: "Too many requests",
     431: "The header is too large",
     500: "Internal error",
+    501: "Not implemented",
     503: "Not available now",
     505: "The protocol version is not supported",
 }
