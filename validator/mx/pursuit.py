@@ -19,8 +19,8 @@ from validator.mx.upstream import Asked, Attempt, Channel, Query, Salt, Server
 from validator.mx.wheel import SWEEP_S, Wheel
 from validator.mx.wire import HEADER_OCTETS, encode_query, read_plain
 
-RETRY_AFTER_S = (0.5, 0.8)
-"""Seconds without an answer until the first and the second repetition; the first answer to any of them counts."""
+RETRY_AFTER_S = (0.4, 0.5, 0.7)
+"""Seconds without an answer until each repetition; the first answer to any of them counts."""
 PAUSE_S = 0.1
 """Seconds before a question is repeated that a server failed to answer."""
 PROBE_TIMEOUT_S = 1.0
