@@ -121,7 +121,7 @@ HTTP_SHED = Counter(
     registry=REGISTRY,
 )
 RATE_LIMITED = Counter(
-    "validator_rate_limited_total", "Requests over a limit: key, address, failure.", ("kind",), registry=REGISTRY
+    "validator_rate_limited_total", "Requests over a limit: key, address, failure, rows.", ("kind",), registry=REGISTRY
 )
 AUTH_FAILURES = Counter(
     "validator_auth_failures_total",
@@ -154,6 +154,8 @@ DATA_DATE = Gauge(
 RELOADS = Counter(
     "validator_reloads_total", "Reloads of settings and data: done, failed.", ("outcome",), registry=REGISTRY
 )
+
+LOG_LOST = Counter("validator_log_writes_lost_total", "Log lines that could not be written.", registry=REGISTRY)
 
 # --- checks ---------------------------------------------------------------------------------------------------------
 CHECKS = Counter(

@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     rate_limit_per_key: str = Field(
         "1000/second", description="Requests of one key, `N/second|minute|hour|day`; empty: no limit."
     )
+    rate_limit_rows_per_key: str = Field(
+        "", description="Addresses in batches and lists of one key, written the same way; empty: no limit of their own."
+    )
     rate_limit_per_address: str = Field(
         "200/second",
         description="Requests without a key from one client address that is not loopback; empty: no limit.",
@@ -156,7 +159,7 @@ class Settings(BaseSettings):
         4_294_967_296, ge=1_024, description="Most bytes in one `POST /check/stream`, counted after decompression."
     )
     stream_idle_timeout_s: float = Field(
-        9.0, gt=0, le=3_600, description="Seconds that a stream may wait for a whole line, or for answers to be read."
+        8.0, gt=0, le=3_600, description="Seconds that a stream may wait for a whole line, or for answers to be read."
     )
 
     event_retention_days: int = Field(

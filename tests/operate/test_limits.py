@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,6 +61,29 @@ async def test_counters_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -
         await windows.incr(str(number), 60)
     assert len(windows._counts) <= 101
     assert await windows.get("999") == 1
+
+
+async def test_the_rows_of_a_batch_count_where_rows_are_limited(tmp_path: Path) -> None:
+    limits = {"rate_limit_rows_per_key": "100/hour"}
+    async with service(tmp_path, keys=SecretStr(f"crm:{SECRET}"), **limits) as here:
+        batch = {"emails": ["a@acme.test"] * 60}
+        first = await here.post("/check/batch", batch, headers=bearer(SECRET))
+        second = await here.post("/check/batch", batch, headers=bearer(SECRET))
+        assert [first.status, second.status] == [200, 429]
+        assert int(second.headers["Retry-After"]) >= 1
+        assert (await here.post("/check", BODY, headers=bearer(SECRET))).status == 200
+
+
+async def test_a_list_waits_where_rows_are_limited_and_loses_none(tmp_path: Path) -> None:
+    limits = {"rate_limit_rows_per_key": "200/second", "stream_idle_timeout_s": 0.3}
+    async with service(tmp_path, keys=SecretStr(f"crm:{SECRET}"), **limits) as here:
+        started = time.monotonic()
+        rows = b'"a@acme.test"\n' * 500
+        answer = await here.post("/check/stream", rows, headers=bearer(SECRET))
+        lines = (await answer.read()).splitlines()
+        assert (answer.status, len(lines)) == (200, 500)
+        assert not any(b"error" in line for line in lines)
+        assert time.monotonic() - started >= 1
 
 
 async def test_over_the_limit_is_429_with_retry_after(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from validator.server import (
     policy,
     probes,
 )
-from validator.server.app_keys import AUTHENTICATOR, LOAD, RUNTIME
+from validator.server.app_keys import AUTHENTICATOR, LIMITS, LOAD, RUNTIME
 from validator.server.auth import Authenticator, KeyAuthenticator
 from validator.server.limits import RateLimits
 from validator.server.load import Load
@@ -67,9 +67,11 @@ def create_app(runtime: Runtime, *, authenticator: Authenticator | None = None) 
     limits = RateLimits(
         per_key=settings.rate_limit_per_key,
         per_address=settings.rate_limit_per_address,
+        rows_per_key=settings.rate_limit_rows_per_key,
         redis_url=settings.redis_url.get_secret_value(),
         workers=settings.workers,
     )
+    app[LIMITS] = limits
     app[AUTHENTICATOR] = authenticator or KeyAuthenticator(
         runtime.keys, limits, trusted_proxies=settings.trusted_proxies
     )

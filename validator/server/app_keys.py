@@ -6,10 +6,12 @@ from aiohttp import web
 
 from validator.runtime import Runtime
 from validator.server.auth import Authenticator
+from validator.server.limits import RateLimits
 from validator.server.load import Load
 
 RUNTIME = web.AppKey("runtime", Runtime)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+LIMITS = web.AppKey("limits", RateLimits)
 LOAD = web.AppKey("load", Load)
 ACTOR = web.RequestKey("actor", str)
 """Name of the key that the request came with; `local` where there are no keys."""

@@ -26,6 +26,8 @@ from validator.settings import Settings
 
 BASIC_ROUTE = "/v1/email/check"
 """The only operation that takes HTTP Basic credentials, because the clients of the model service send them."""
+COUNTED_AS = web.RequestKey("counted_as", str)
+"""Public id of the key that the request came with, which its limits are counted under; absent without keys."""
 LOCAL = "local"
 """The actor of a service without keys."""
 
@@ -77,6 +79,7 @@ class KeyAuthenticator:
         if route.scope not in principal.scopes:
             metrics.AUTH_FAILURES.labels("scope").inc()
             raise NotAuthorised(f"this key lacks the scope {route.scope}", known=True)
+        request[COUNTED_AS] = principal.key_id
         if route.rate_limited:
             await self._limits.spend_key(principal.key_id, route.cost)
         return principal.name

@@ -24,7 +24,8 @@ from validator.bulk.table import TableDecoder, TableShape
 from validator.checker import CheckOptions
 from validator.checker.document import verdict_document
 from validator.errors import Complaint, LimitExceeded, RequestRefused, StorageUnavailable, ValidatorError
-from validator.server.app_keys import RUNTIME
+from validator.server.app_keys import LIMITS, RUNTIME
+from validator.server.auth import COUNTED_AS
 from validator.server.bodies import read_body, read_query, validate_json
 from validator.server.list_schemas import BatchRequest, BatchResponse, StreamLine, StreamQuery
 from validator.server.peer import PeerEnd, PeerLost, PeerWatch
@@ -57,6 +58,8 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
     if len(body.emails) > settings.batch_max_rows:
         detail = f"more than {settings.batch_max_rows} addresses; use /check/stream"
         raise LimitExceeded(detail, [Complaint("/emails", detail)])
+    if (key_id := request.get(COUNTED_AS)) is not None:
+        await request.app[LIMITS].spend_rows(key_id, len(body.emails))
     options = RowOptions(
         CheckOptions(sanitize=body.sanitize, explain=body.explain, lists=tuple(body.lists)),
         body.on_unknown or settings.on_unknown,
@@ -133,7 +136,7 @@ class _Stream:
         """Rows to answers, in order; what is wrong before the first answer is a problem, afterwards a last line."""
         fault: ValidatorError | None = None
         try:
-            judged = judge_windows(self._request.app[RUNTIME].checker, self._windows(), self._options)
+            judged = judge_windows(self._request.app[RUNTIME].checker, self._paced(), self._options)
             async with aclosing(judged):
                 async for rows, answers in judged:
                     _count(answers)
@@ -162,6 +165,15 @@ class _Stream:
                 pass
         if transport is not None:
             transport.abort()
+
+    async def _paced(self) -> AsyncIterator[Rows]:
+        """Windows no faster than the key's limit of rows lets them through; the client waits, nothing is refused."""
+        key_id = self._request.get(COUNTED_AS)
+        async for rows in self._windows():
+            if key_id is not None:
+                await self._request.app[LIMITS].pace_rows(key_id, len(rows))
+                self.watch.progress()
+            yield rows
 
     async def _windows(self) -> AsyncIterator[Rows]:
         """Rows as they come in; a window never waits for more than has arrived."""

@@ -6,6 +6,7 @@ nor opens it. With several workers and no Redis each worker grants its share.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from typing import Any, Final
@@ -105,10 +106,13 @@ class Windows(Storage):
 class RateLimits:
     """Counts what each key and each address takes."""
 
-    def __init__(self, *, per_key: str, per_address: str, redis_url: str = "", workers: int = 1) -> None:
+    def __init__(
+        self, *, per_key: str, per_address: str, rows_per_key: str = "", redis_url: str = "", workers: int = 1
+    ) -> None:
         share = 1 if redis_url else workers
         self._per_key = parse_limit("rate_limit_per_key", per_key, share=share)
         self._per_address = parse_limit("rate_limit_per_address", per_address, share=share)
+        self._rows = parse_limit("rate_limit_rows_per_key", rows_per_key, share=share)
         self._failures = parse(f"{max(1, FAILURES_PER_MINUTE // share)}/minute")
         self._memory = FixedWindowRateLimiter(Windows())
         self._shared = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else None
@@ -123,6 +127,22 @@ class RateLimits:
         """Take *cost* requests from an address's limit; raises `Overloaded`."""
         if self._per_address is not None:
             await self._spend(self._per_address, "address", address, cost)
+
+    async def spend_rows(self, key_id: str, rows: int) -> None:
+        """Take the addresses of a batch from a key's limit of rows; raises `Overloaded`."""
+        if self._rows is not None:
+            await self._spend(self._rows, "rows", key_id, rows)
+
+    async def pace_rows(self, key_id: str, rows: int) -> None:
+        """The same for a window of a list, which waits until it may go on instead of being refused."""
+        while self._rows is not None and rows > 0:
+            part = min(rows, self._rows.amount)
+            try:
+                await self._spend(self._rows, "rows", key_id, part)
+            except Overloaded as over:
+                await asyncio.sleep(over.retry_after_s)
+            else:
+                rows -= part
 
     async def note_failure(self, address: str) -> None:
         """Count a wrong key; raises `Overloaded` when an address sent too many."""
