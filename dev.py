@@ -7,7 +7,7 @@
     python3 dev.py check        format, lint, types, imports, data, OpenAPI drift, guard tests
     python3 dev.py bench NAME   one benchmark: sanitize, dns, blacklist, classify, bulk, http
     python3 dev.py soak         the long load and fault runs
-    python3 dev.py fuzz [SECONDS]   the fuzzers, 60 s each by default
+    python3 dev.py fuzz [SECONDS [TARGET ...]]   the fuzzers, 60 s each by default
     python3 dev.py lock         pin every dependency anew, with hashes
     python3 dev.py build        wheel and SBOM into dist/
 
@@ -173,7 +173,7 @@ def soak(words: list[str]) -> None:
 
 
 def fuzz(words: list[str]) -> None:
-    """The fuzzers, one after the other."""
+    """The fuzzers, two at a time."""
     environment(development=True)
     install("--require-hashes", "-r", FUZZ_LOCK)
     call(PYTHON, "-m", "bench.fuzz", *words)

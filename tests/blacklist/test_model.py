@@ -19,6 +19,7 @@ from tests.blacklist.asking import address, new
 from tests.blacklist.conftest import Clock
 from tests.blacklist.test_imports import bring
 from tests.databases import fresh_postgres, postgres_bindir, shared_postgres_url
+from tests.effort import examples
 from validator.blacklist.entry import BLOCKING, Cause, Entry, State
 from validator.blacklist.export_form import ALL_FIELDS, ExportFormat
 from validator.blacklist.filter import Filter
@@ -142,12 +143,14 @@ class ListModelOnPostgres(ListModel):
 
 
 TestAnySequenceOfOperationsEqualsADictionary = ListModel.TestCase
-TestAnySequenceOfOperationsEqualsADictionary.settings = settings(max_examples=8, stateful_step_count=12, deadline=None)
+TestAnySequenceOfOperationsEqualsADictionary.settings = settings(
+    max_examples=examples(8), stateful_step_count=12, deadline=None
+)
 
 TestTheSameOnPostgreSQL = pytest.mark.skipif(postgres_bindir() is None, reason="no PostgreSQL server binaries")(
     ListModelOnPostgres.TestCase
 )
-TestTheSameOnPostgreSQL.settings = settings(max_examples=3, stateful_step_count=10, deadline=None)  # type: ignore[attr-defined]
+TestTheSameOnPostgreSQL.settings = settings(max_examples=examples(3), stateful_step_count=10, deadline=None)  # type: ignore[attr-defined]
 
 
 NOTES = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20).map(str.strip)
@@ -171,7 +174,7 @@ def told(entry: Entry) -> tuple[object, ...]:
 
 
 @given(rows=st.lists(st.tuples(st.sampled_from(VALUES), cause, NOTES), max_size=8), form=st.sampled_from(ExportFormat))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_export_then_import_into_an_empty_store_gives_the_same_set(
     rows: list[tuple[str, Cause, str]], form: ExportFormat
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import examples
 from tests.live import ROOT, live_service
 
 RUNS = {
@@ -26,15 +27,40 @@ RUNS = {
 }
 
 
+SECRET = "a-secret-of-more-than-twenty-characters"
+KEYED = {
+    # `ignored_auth` takes the key away and expects a refusal: of every operation that is described as needing one.
+    "with a key": (
+        "--header", f"Authorization: Bearer {SECRET}", "--include-path-regex", "^/(check$|reasons|classify|v1)",
+    ),
+    "with a key, refusing those without": (
+        "--header", f"Authorization: Bearer {SECRET}", "--checks", "ignored_auth,not_a_server_error",
+    ),
+    "without the key that is needed": (
+        "--checks", "not_a_server_error,response_schema_conformance,content_type_conformance",
+    ),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
 def test_schemathesis_finds_no_failure(tmp_path: Path, words: tuple[str, ...]) -> None:
+    explore(tmp_path, examples(15), *words)
+
+
+@pytest.mark.parametrize("words", KEYED.values(), ids=KEYED)
+def test_schemathesis_finds_no_failure_where_keys_are_needed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    explore(tmp_path, examples(5), *words, keys=f"all:{SECRET}:*", rate_limit_per_key="")
+
+
+def explore(folder: Path, number: int, *words: str, **settings: str) -> None:
+    """Run it against a service with *settings*."""
     schemathesis = Path(sys.executable).with_name("schemathesis")
     command = [
-        schemathesis, "run", str(ROOT / "openapi.yaml"), "--seed", "1", "--max-examples", "15", "--no-color",
+        schemathesis, "run", str(ROOT / "openapi.yaml"), "--seed", "1", "--max-examples", str(number), "--no-color",
         "--phases", "examples,coverage,fuzzing", *words,
     ]  # fmt: skip
-    with live_service(tmp_path) as (base, process):
-        done = subprocess.run([*command, "--url", base], cwd=tmp_path, capture_output=True, text=True, check=False)
+    with live_service(folder, **settings) as (base, process):
+        done = subprocess.run([*command, "--url", base], cwd=folder, capture_output=True, text=True, check=False)
         assert process.poll() is None
     assert done.returncode == 0, done.stdout[-8000:]
-    assert "request.bug" not in (tmp_path / "live.log").read_text("utf-8")
+    assert "request.bug" not in (folder / "live.log").read_text("utf-8")

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.corpora_dir import tsv
+from tests.effort import examples
 from validator.feedback.classify import Classifier
 from validator.feedback.reasons import Action, Disposition, FailureReason
 from validator.feedback.reply import Stage, parse_reply
@@ -106,7 +107,7 @@ def test_each_answer_names_its_rule_and_explains(classifier: Classifier) -> None
 
 
 @given(st.text(max_size=300), st.one_of(st.none(), st.integers(200, 599)), st.sampled_from(["", "5.1.1", "x", "4.4.7"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_no_text_makes_it_raise(text: str, code: int | None, status: str) -> None:
     found = _CLASSIFIER.classify_text(text, code=code, enhanced_status=status)
     assert 0 <= found.confidence <= 1
@@ -119,7 +120,7 @@ _CLASSIFIER = Classifier(load_reference())
     st.sampled_from([phrase for rule in _CLASSIFIER.rules if rule.wording for phrase in rule.wording.phrases]),
     st.sampled_from(["", "421 ", "450 4.2.1 ", "550 ", "550 5.1.1 ", "554 5.7.1 "]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_no_rule_gives_an_address_to_blame_for_the_senders_faults(phrase: Phrase, code: str) -> None:
     found = _CLASSIFIER.classify_text(code + " x ".join(phrase.pieces))
     facts = _CLASSIFIER.reasons[found.reason]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.effort import examples
 from validator.blacklist.entry import Cause
 from validator.errors import Conflict
 from validator.feedback.classify import Classifier
@@ -136,7 +137,7 @@ _EVENTS = st.builds(
 
 
 @given(st.lists(_EVENTS, max_size=14), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_order_and_repetition_cannot_matter(events: list[Event], chance: object) -> None:
     shuffled = [*events, *events]
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -145,7 +146,7 @@ def test_order_and_repetition_cannot_matter(events: list[Event], chance: object)
 
 
 @given(st.lists(_EVENTS, max_size=14))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_only_dispositions_that_may_block_do(events: list[Event]) -> None:
     block = after(*events).block
     if block is not None:
@@ -193,4 +194,4 @@ class Deliveries(RuleBasedStateMachine):
 
 
 TestDeliveries = Deliveries.TestCase
-TestDeliveries.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestDeliveries.settings = settings(max_examples=examples(40), stateful_step_count=20, deadline=None)

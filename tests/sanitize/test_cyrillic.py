@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from validator.address import EmailAddress, parse_address
 from validator.reference.providers import Providers
 from validator.sanitize import Sanitizer
@@ -34,7 +35,7 @@ def test_look_alikes_are_read_as_what_they_look_like() -> None:
 
 
 @given(st.text(st.characters(min_codepoint=0x400, max_codepoint=0x52F), max_size=20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_spelling_by_ear_holds_letters_and_digits_or_is_none(text: str) -> None:
     spelled = by_sound(text)
     assert spelled is None or (spelled.isascii() and spelled.isalnum())

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from validator.sanitize import distance
 from validator.sanitize.distance import slip_cost
 from validator.sanitize.endings import ending_cost, is_delegated, is_tie, unknown_ending
@@ -42,7 +43,7 @@ def test_each_kind_of_slip_has_its_price(typed: str, target: str, cost: float) -
 
 
 @given(words, words)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_cost_is_nought_only_for_the_word_itself_and_never_more_than_typing_it_anew(typed: str, target: str) -> None:
     cost = slip_cost(typed, target)
     assert (cost == 0) == (typed == target)
@@ -51,7 +52,7 @@ def test_a_cost_is_nought_only_for_the_word_itself_and_never_more_than_typing_it
 
 
 @given(words, words)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_limit_never_makes_a_far_word_near(typed: str, target: str) -> None:
     cost = slip_cost(typed, target)
     limited = slip_cost(typed, target, 1.0)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.corpora_dir import corpora
+from tests.effort import examples
 from validator.address import EmailAddress, parse_address, plain_address
 from validator.reference import load_reference
 from validator.reference.providers import load_providers
@@ -62,19 +63,19 @@ def check_result(text: str) -> None:
 
 
 @given(any_text)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_text_is_sanitized_once_and_for_all(text: str) -> None:
     check_result(text)
 
 
 @given(messy())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_messy_address_is_sanitized_once_and_for_all(text: str) -> None:
     check_result(text)
 
 
 @given(slipped())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_domain_that_is_applied_is_a_provider_or_differs_in_the_ending_alone(domain: str) -> None:
     correction = SANITIZER.correct_domain(domain)
     if correction.action is CorrectionAction.APPLY and correction.rule != "domain.tld":
@@ -86,7 +87,7 @@ def test_every_domain_that_is_applied_is_a_provider_or_differs_in_the_ending_alo
 
 
 @given(slipped())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_correction_is_final(domain: str) -> None:
     correction = SANITIZER.correct_domain(domain)
     if correction.action is CorrectionAction.APPLY:
@@ -94,7 +95,7 @@ def test_a_correction_is_final(domain: str) -> None:
 
 
 @given(local_parts, st.from_regex(r"[a-z]{3,20}\.[a-z]{2,6}", fullmatch=True))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_plain_address_changes_only_when_its_domain_is_corrected(local: str, domain: str) -> None:
     text = f"{local}@{domain}"
     plain = plain_address(text)
@@ -112,7 +113,7 @@ def test_a_plain_address_changes_only_when_its_domain_is_corrected(local: str, d
 
 
 @given(local_parts, slipped())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_plain_address_is_answered_as_its_domain_is(local: str, domain: str) -> None:
     plain = plain_address(f"{local}@{domain}")
     if plain is None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.service import Service, service
 from validator.errors import StorageUnavailable
 
@@ -274,7 +275,7 @@ async def test_a_decompression_bomb_is_cut_off_at_the_limit_on_total_bytes(tmp_p
 # --- equality with single checks ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_any_chunking_and_format_gives_the_answers_of_single_checks(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
