@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,39 @@ async def test_every_route_with_a_scope_needs_a_key_that_has_it(tmp_path: Path) 
                 wrong = await here.client.request(route.method, filled(route), data=b"{}", headers=headers)
                 assert wrong.status == 403, of(route)
             assert without.content_type == "application/problem+json"
+
+
+async def test_what_is_mounted_is_what_is_listed(tmp_path: Path) -> None:
+    async with service(tmp_path) as here:
+        app = here.client.app
+        assert app is not None
+        mounted = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
+    listed = {(route.method, route.path) for route in ROUTES}
+    assert {(method, path) for method, path in mounted if method != "HEAD"} == listed
+
+
+async def test_every_limited_route_is_limited(tmp_path: Path) -> None:
+    keys = SecretStr(f"all:{SECRET}:*")
+    async with service(tmp_path, keys=keys, rate_limit_per_key="1/hour") as here:
+        headers = {"Authorization": f"Bearer {SECRET}"}
+        assert (await here.post("/check", {"email": "a@acme.test"}, headers=headers)).status == 200
+        for route in ROUTES:
+            if route.scope is None:
+                continue
+            answer = await here.client.request(route.method, filled(route), data=b"{}", headers=headers)
+            assert (answer.status == 429) is (route.path not in NOT_LIMITED), of(route)
+            await answer.read()
+
+
+async def test_every_body_that_is_read_whole_is_bounded(tmp_path: Path) -> None:
+    async with service(tmp_path) as here:
+        for route in ROUTES:
+            if route.body is None or isinstance(route.body, Media):
+                continue
+            body = b" " * (route.max_body_bytes + 1)
+            answer = await here.client.request(route.method, filled(route), data=io.BytesIO(body))
+            assert answer.status == 413, of(route)
+            await answer.read()
 
 
 async def test_a_webhook_without_proof_is_refused(tmp_path: Path) -> None:
