@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from pydantic import SecretStr
 
 from validator.address import SyntaxRules
 from validator.blacklist.entry import Cause
 from validator.blacklist.guard import Guard, HostingSuffix
-from validator.blacklist.importing import Classify
 from validator.blacklist.service import Blacklist
 from validator.checker import WindowPipeline
 from validator.database import Database
@@ -35,6 +34,9 @@ from validator.reference import Reference, load_reference
 from validator.reference.providers import Providers, load_providers
 from validator.sanitize import Sanitizer
 from validator.settings import PlusPolicy, Settings, load_settings
+
+if TYPE_CHECKING:
+    from validator.blacklist.importing import Classify
 
 
 @dataclass(slots=True)
@@ -242,9 +244,9 @@ def settle_memory() -> None:
 
     Otherwise every few thousand checks the collector walks all tables and caches again, a tenth of the time of a list.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
+    gc.enable()
 
 
 def leaving_no_store(settings: Settings, folder: Path) -> Settings:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind
 from validator.blacklist.importing.lines import Encoding
-from validator.blacklist.store.loading import Counts
+
+if TYPE_CHECKING:
+    from validator.blacklist.store.loading import Counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from validator.blacklist.clock import Clock, utc_now
 from validator.blacklist.companion import Companion
 from validator.blacklist.entry import DomainKeys, Hit
 from validator.blacklist.guard import Guard
-from validator.blacklist.importing import Classify
 from validator.blacklist.matching import Matcher
 from validator.blacklist.store.link import hot_lookup
 from validator.database import Database
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from validator.blacklist.entries import Entries
     from validator.blacklist.erasing import Erasing
     from validator.blacklist.exporting import Exporting
+    from validator.blacklist.importing import Classify
     from validator.blacklist.imports import Imports
     from validator.blacklist.parts import Parts
     from validator.blacklist.removal import Removal

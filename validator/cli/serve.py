@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ def serve_command(
     settings = read()
     if not 1 <= settings.workers <= 64:
         raise SettingsError("--workers: 1 to 64")
+    gc.disable()  # until everything is open: what is made at the start stays
     if settings.workers == 1:
         from validator.server.serving import serve
 

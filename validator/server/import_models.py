@@ -10,7 +10,6 @@ from pydantic import Field
 from validator.blacklist.batch import Batch, BatchStatus, Operation
 from validator.blacklist.entry import Cause, Kind
 from validator.blacklist.importing.lines import Encoding
-from validator.blacklist.store.loading import Counts
 from validator.server.wire_types import Cursor, Expiry, ListName, ShortText, StrictRequest, Wire
 
 
@@ -115,6 +114,8 @@ class PageQuery(StrictRequest):
 
 def import_document(batch: Batch) -> dict[str, Any]:
     """The wire form of a report without lines."""
+    from validator.blacklist.store.loading import Counts
+
     return {
         "id": batch.id,
         "operation": batch.operation,

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from validator import __version__, metrics
-from validator.runtime import Runtime, open_runtime
+from validator.runtime import Runtime, open_runtime, settle_memory
 from validator.server.app import create_app
 from validator.server.app_keys import LOAD
 from validator.server.auth import check_binding
@@ -29,8 +29,6 @@ log = structlog.get_logger("validator.service")
 LINGER_S: Final = 1.0
 """How long the rest of a refused body is read before the connection is closed."""
 POLL_S: Final = 0.02
-GC_THRESHOLD: Final = 5_000
-"""Objects made, over those that went, before the collector looks at the young ones."""
 
 
 class Generation:
@@ -120,6 +118,7 @@ class HttpService:
             metrics.RELOADS.labels("failed").inc()
             raise
         self._generation = new
+        gc.collect()  # what the last generation left, before what there is now is settled
         metrics.RELOADS.labels("done").inc()
         self._note_generation()
         task = asyncio.create_task(old.close(), name="retire")
@@ -152,9 +151,7 @@ class HttpService:
             await asyncio.wait(self._retiring)
 
     def _note_generation(self) -> None:
-        gc.collect()
-        gc.freeze()  # reference data and code live as long as the generation: no use in looking at them again
-        gc.set_threshold(GC_THRESHOLD, 20, 50)
+        settle_memory()
         metrics.READY.set(1)
         metrics.BUILD.labels(__version__).set(1)
         metrics.DATA_DATE.set(self.runtime.reference.timestamp())

@@ -13,7 +13,6 @@ import uvloop
 
 from validator import __version__
 from validator.errors import SettingsError, ValidatorError
-from validator.runtime import settle_memory
 from validator.server.listener import listening_socket
 from validator.server.logs import configure_logging
 from validator.server.notify import notify
@@ -58,7 +57,6 @@ async def _serve(settings: Settings, reread: Reread, sock: socket.socket) -> Non
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     service = HttpService(settings, sock)
     await service.start()
-    settle_memory()
     log.info("serving", version=__version__, data=service.runtime.reference.version, address=address_of(sock))
     notify("READY=1")
     reloading = asyncio.create_task(_reload_when(reload, service, reread), name="reload")

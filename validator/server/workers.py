@@ -28,7 +28,6 @@ from prometheus_client import multiprocess
 
 from validator.errors import ValidatorError
 from validator.reference import load_reference
-from validator.runtime import settle_memory
 from validator.server.logs import configure_logging
 from validator.server.notify import notify
 from validator.server.service import HttpService
@@ -47,6 +46,7 @@ def serve_workers(settings: Settings, reread: Callable[[], Settings]) -> None:
     """Serve with `settings.workers` processes until told to stop."""
     configure_logging(settings.log_level)
     gc.freeze()  # what is loaded now is shared by the workers and not worth looking at again
+    gc.enable()
     Supervisor(Service(settings, reread)).run()
 
 
@@ -171,7 +171,6 @@ class ServiceWorker(GunicornUVLoopWebWorker):
                 self.notify()
                 await asyncio.sleep(RETRY_S)
             else:
-                settle_memory()
                 return service
         return None
 
