@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from validator.blacklist.entry import Cause, Hit, Kind
@@ -126,12 +127,14 @@ def hit_of(row: Found, *, overridden: bool = False) -> Hit:
         cause=_CAUSES[row.cause],
         list=row.list,
         source=row.source or f"import:{row.batch_id}",
-        since=moment(row.created),
-        last_event=_moment(row.last_event),
-        expires=_moment(row.expires),
+        since=_moment(row.created),
+        last_event=None if row.last_event is None else _moment(row.last_event),
+        expires=None if row.expires is None else _moment(row.expires),
         overridden=overridden,
     )
 
 
-def _moment(value: int | None) -> datetime | None:
-    return None if value is None else moment(value)
+@lru_cache(maxsize=1_024)
+def _moment(value: int) -> datetime:
+    """The same for a value that many rows share, such as the time of their import."""
+    return moment(value)

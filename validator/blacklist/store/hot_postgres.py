@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, Final
-
-import psycopg
-from psycopg.rows import tuple_row
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
 
 from validator.blacklist.entry import Kind
+from validator.blacklist.store.channel_postgres import Channel, Rows, text_array
 from validator.blacklist.store.codes import KindCode
 from validator.blacklist.store.hot import COLUMNS, LISTS_QUERY, META_QUERY, Found, Override, Pair, Rules
 from validator.errors import StorageUnavailable
@@ -26,22 +24,27 @@ MAX_KEYS: Final = 2_000
 """Most keys in one query."""
 RECONNECT_S: Final = 0.5
 """Pause between attempts to reach a server that is gone."""
-_CONNECT_TIMEOUT_S = 2
 
 _JOINS = "JOIN blacklist_list l ON l.id = e.list_id"
 ADDRESSES: Final = (
-    f"SELECT {COLUMNS} FROM unnest(%s::text[]) AS w(key)"  # noqa: S608
+    f"SELECT {COLUMNS} FROM unnest($1::text[]) AS w(key)"  # noqa: S608
     f' JOIN blacklist_entry e ON e.kind = 0 AND e.key = w.key COLLATE "C" AND e.state < 2 {_JOINS}'
 )
 """Addresses only, the common case."""
 PAIRS: Final = (
-    f"SELECT {COLUMNS} FROM unnest(%s::smallint[], %s::text[]) AS w(kind, key)"  # noqa: S608
+    f"SELECT {COLUMNS} FROM unnest($1::smallint[], $2::text[]) AS w(kind, key)"  # noqa: S608
     f' JOIN blacklist_entry e ON e.kind = w.kind AND e.key = w.key COLLATE "C" AND e.state < 2 {_JOINS}'
 )
 """Keys of several kinds."""
 ALLOWED: Final = (
-    "SELECT a.kind, a.key, a.expires, a.acknowledged FROM unnest(%s::smallint[], %s::text[]) AS w(kind, key)"
+    "SELECT a.kind, a.key, a.expires, a.acknowledged FROM unnest($1::smallint[], $2::text[]) AS w(kind, key)"
     ' JOIN blacklist_allow a ON a.kind = w.kind AND a.key = w.key COLLATE "C" AND a.removed IS NULL'
+)
+
+_STATEMENTS: Final = (
+    f"PREPARE addresses (text[]) AS {ADDRESSES}",
+    f"PREPARE pairs (smallint[], text[]) AS {PAIRS}",
+    f"PREPARE allowed (smallint[], text[]) AS {ALLOWED}",
 )
 
 
@@ -56,17 +59,30 @@ class _Asked:
         self.answer = answer
 
 
+class _Question(NamedTuple):
+    """A query of its own that waits for a connection."""
+
+    statement: str
+    """Text, or the name of a prepared one."""
+    values: Sequence[bytes]
+    """Its parameters as text."""
+    prepared: bool
+    """Whether it is a name."""
+    answer: asyncio.Future[Rows]
+    """Who waits for it."""
+
+
 class PostgresLookup:
     """`HotLookup` on a PostgreSQL server."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(self, dsn: str, *, timeout_s: float) -> None:
         """*timeout_s* bounds the wait for one answer."""
-        self._dsn = url
+        self._dsn = dsn
         self._timeout_s = timeout_s
         self._waiting: deque[_Asked] = deque()
-        self._idle: list[psycopg.AsyncConnection[Any]] = []
-        self._open = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._questions: deque[_Question] = deque()
+        self._channels: set[Channel] = set()
+        self._idle: list[Channel] = []
         self._reconnecting: asyncio.Task[None] | None = None
         self._scheduled = False
         self._closed = False
@@ -74,123 +90,111 @@ class PostgresLookup:
     async def start(self) -> None:
         """Connect; raises `StorageUnavailable`."""
         for _ in range(CONNECTIONS):
-            self._idle.append(await self._connect())
-            self._open += 1
+            await self._open()
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT_S + 1):
-                return await psycopg.AsyncConnection.connect(
-                    self._dsn,
-                    autocommit=True,
-                    prepare_threshold=0,
-                    row_factory=tuple_row,
-                    connect_timeout=_CONNECT_TIMEOUT_S,
-                    application_name="validator-lookup",
-                )
-        except (psycopg.Error, OSError, TimeoutError) as error:
-            raise StorageUnavailable(f"the store cannot be reached ({type(error).__name__})") from error
+    async def _open(self) -> None:
+        channel = await Channel.open(self._dsn, _STATEMENTS, timeout_s=self._timeout_s, lost=self._lost)
+        self._channels.add(channel)
+        self._idle.append(channel)
 
     async def find(self, pairs: Sequence[Pair]) -> list[Found]:
         """See `HotLookup.find`; waits for at most one running query before its own."""
-        if not self._open:
+        if not self._channels:
             raise self._unreachable()
         answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Asked(pairs, answer))
+        self._schedule()
+        return await answer
+
+    def _schedule(self) -> None:
+        """Send what is waiting after this pass of the loop, which may bring more of it; nothing waits longer."""
         if not self._scheduled and self._idle:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._dispatch)
-        return await answer
 
     def _dispatch(self) -> None:
-        """Send everything that is waiting on a connection that is free: one pass of the loop has gathered it."""
         self._scheduled = False
-        while self._idle and self._waiting:
-            task = asyncio.ensure_future(self._answer(self._idle.pop(), self._take()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        while self._idle and (self._questions or self._waiting):
+            channel = self._idle.pop()
+            if not (self._put(channel) if self._questions else self._look_up(channel)):
+                self._idle.append(channel)
+
+    def _put(self, channel: Channel) -> bool:
+        """Whether a question went out on *channel*."""
+        question = self._questions.popleft()
+        if question.answer.done():
+            return False
+
+        def done(channel: Channel, rows: Rows | StorageUnavailable) -> None:
+            if question.answer.done():
+                pass
+            elif isinstance(rows, StorageUnavailable):
+                _fail(question.answer, rows)
+            else:
+                question.answer.set_result(rows)
+            self._free(channel, rows)
+
+        channel.ask(question.statement, question.values, done, prepared=question.prepared)
+        return True
+
+    def _look_up(self, channel: Channel) -> bool:
+        """Whether a query with the keys of those who wait went out on *channel*."""
+        taken = self._take()
+        if not taken:
+            return False
+
+        def done(channel: Channel, rows: Rows | StorageUnavailable) -> None:
+            _hand_out(rows, taken)
+            self._free(channel, rows)
+
+        if all(asked.plain for asked in taken):
+            keys = list({key for asked in taken for _, key in asked.keys})
+            channel.ask("addresses", (text_array(keys),), done, prepared=True)
+        else:
+            channel.ask("pairs", _columns({pair for asked in taken for pair in asked.keys}), done, prepared=True)
+        return True
 
     def _take(self) -> list[_Asked]:
         taken: list[_Asked] = []
         keys = 0
         while self._waiting and (not taken or keys + len(self._waiting[0].keys) <= MAX_KEYS):
             asked = self._waiting.popleft()
-            if not asked.answer.done():  # its check has been given up
+            if not asked.answer.done():  # else its check has been given up
                 taken.append(asked)
                 keys += len(asked.keys)
-            elif not self._waiting:
-                break
         return taken
 
-    async def _answer(self, connection: psycopg.AsyncConnection[Any], taken: list[_Asked]) -> None:
-        try:
-            if taken:
-                rows = await self._within(connection, self._ask(connection, taken))
-                _hand_out(rows, taken)
-        except StorageUnavailable as error:
-            for asked in taken:
-                if not asked.answer.done():
-                    asked.answer.set_exception(StorageUnavailable(str(error)))
+    def _free(self, channel: Channel, rows: Rows | StorageUnavailable) -> None:
+        if isinstance(rows, StorageUnavailable):
+            self._lost(channel, rows)
             return
-        self._idle.append(connection)
-        if self._waiting:
-            self._dispatch()
+        self._idle.append(channel)
+        if self._waiting or self._questions:
+            self._schedule()
 
-    async def _ask(self, connection: psycopg.AsyncConnection[Any], taken: list[_Asked]) -> list[Any]:
-        if all(asked.plain for asked in taken):
-            keys = {key for asked in taken for _, key in asked.keys}
-            return await (await connection.execute(ADDRESSES, [list(keys)])).fetchall()
-        pairs = list({pair for asked in taken for pair in asked.keys})
-        kinds, names = [kind for kind, _ in pairs], [key for _, key in pairs]
-        return await (await connection.execute(PAIRS, [kinds, names])).fetchall()
-
-    async def _within(self, connection: psycopg.AsyncConnection[Any], query: Any) -> list[Any]:
-        """The rows of *query*, or `StorageUnavailable` when time is over; the connection is then given up.
-
-        The driver would first try to cancel the query, at a server that may be as silent to that as to the query
-        itself; so nobody waits for it.
-        """
-        task = asyncio.ensure_future(query)
-        try:
-            done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
-        except asyncio.CancelledError:
-            self._give_up(connection, task)
-            raise
-        if not done:
-            self._give_up(connection, task)
-            raise StorageUnavailable("the store did not answer in time")
-        failure = task.exception()
-        if failure is None:
-            return list(task.result())
-        self._give_up(connection, task)
-        if isinstance(failure, psycopg.Error | OSError):
-            raise StorageUnavailable(f"the store cannot be read now ({type(failure).__name__})") from failure
-        raise failure
-
-    def _give_up(self, connection: psycopg.AsyncConnection[Any], task: asyncio.Task[Any]) -> None:
-        self._open -= 1
-        if not task.done():
-            task.cancel()
-        closing = asyncio.ensure_future(_close(connection, task))
-        self._tasks.add(closing)
-        closing.add_done_callback(self._tasks.discard)
-        if not self._open:
-            waiting, self._waiting = self._waiting, deque()
-            for asked in waiting:
-                if not asked.answer.done():
-                    asked.answer.set_exception(self._unreachable())
+    def _lost(self, channel: Channel, _failure: Rows | StorageUnavailable) -> None:
+        """A connection is gone; with the last one, everybody who waits is told."""
+        self._channels.discard(channel)
+        if channel in self._idle:
+            self._idle.remove(channel)
+        if not self._channels:
+            waiting: list[asyncio.Future[Any]] = [asked.answer for asked in self._waiting]
+            waiting += [question.answer for question in self._questions]
+            self._waiting.clear()
+            self._questions.clear()
+            for answer in waiting:
+                if not answer.done():
+                    answer.set_exception(self._unreachable())
         if not self._closed and (self._reconnecting is None or self._reconnecting.done()):
             self._reconnecting = asyncio.create_task(self._reconnect(), name="blacklist-reconnect")
 
     async def _reconnect(self) -> None:
-        while self._open < CONNECTIONS:
+        while len(self._channels) < CONNECTIONS:
             try:
-                connection = await self._connect()
+                await self._open()
             except StorageUnavailable:
                 await asyncio.sleep(RECONNECT_S)
                 continue
-            self._open += 1
-            self._idle.append(connection)
             self._dispatch()
 
     @staticmethod
@@ -199,8 +203,7 @@ class PostgresLookup:
 
     async def overrides(self, pairs: Sequence[Pair]) -> list[Override]:
         """See `HotLookup.overrides`."""
-        kinds, names = [kind for kind, _ in pairs], [key for _, key in pairs]
-        return [Override._make(row) for row in await self._single(ALLOWED, [kinds, names])]
+        return [Override._make(row) for row in await self._single("allowed", _columns(pairs), prepared=True)]
 
     async def version(self) -> int:
         """See `HotLookup.version`."""
@@ -213,7 +216,7 @@ class PostgresLookup:
         kinds = {
             Kind[code.name]
             for code in KindCode
-            if await self._single("SELECT 1 FROM blacklist_entry WHERE kind = %s LIMIT 1", [int(code)])
+            if await self._single("SELECT 1 FROM blacklist_entry WHERE kind = $1 LIMIT 1", [b"%d" % code])
         }
         allowing = await self._single("SELECT 1 FROM blacklist_allow LIMIT 1")
         lists = await self._single(LISTS_QUERY)
@@ -227,26 +230,14 @@ class PostgresLookup:
             lists=frozenset(row[0] for row in lists),
         )
 
-    async def _single(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+    async def _single(self, statement: str, values: Sequence[bytes] = (), *, prepared: bool = False) -> Rows:
         """One query of its own, on a connection that is free or the next that gets free."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                while not self._idle:
-                    if not self._open:
-                        raise self._unreachable()
-                    await asyncio.sleep(0.001)
-        except TimeoutError as error:
-            raise StorageUnavailable("the store did not answer in time") from error
-        connection = self._idle.pop()
-
-        async def run() -> list[Any]:
-            return await (await connection.execute(query, values)).fetchall()
-
-        rows = await self._within(connection, run())
-        self._idle.append(connection)
-        if self._waiting:
-            self._dispatch()
-        return rows
+        if not self._channels:
+            raise self._unreachable()
+        answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
+        self._questions.append(_Question(statement, values, prepared, answer))
+        self._schedule()
+        return await answer
 
     async def aclose(self) -> None:
         """Close every connection; look-ups that still wait fail."""
@@ -255,32 +246,35 @@ class PostgresLookup:
             self._reconnecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reconnecting
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=self._timeout_s)
-        for connection in self._idle:
-            await connection.close()
-        self._idle.clear()
-        self._open = 0
+        for channel in set(self._channels):
+            channel.close()
 
 
-async def _close(connection: psycopg.AsyncConnection[Any], task: asyncio.Task[Any]) -> None:
-    with contextlib.suppress(asyncio.CancelledError, psycopg.Error, OSError):
-        await task
-    with contextlib.suppress(psycopg.Error, OSError):
-        await connection.close()
+def _columns(pairs: Collection[Pair]) -> tuple[bytes, bytes]:
+    kinds, names = [str(kind) for kind, _ in pairs], [key for _, key in pairs]
+    return f"{{{','.join(kinds)}}}".encode(), text_array(names)
 
 
-def _hand_out(rows: Sequence[Any], taken: Sequence[_Asked]) -> None:
+def _fail(answer: asyncio.Future[Any], failure: StorageUnavailable) -> None:
+    """Everybody who waits gets an exception of their own: each is raised somewhere else."""
+    own = StorageUnavailable(str(failure))
+    own.__cause__ = failure.__cause__
+    answer.set_exception(own)
+
+
+def _hand_out(rows: Rows | StorageUnavailable, taken: Sequence[_Asked]) -> None:
     """Give each look-up the rows of its own keys."""
-    if not rows:
-        for asked in taken:
-            if not asked.answer.done():
-                asked.answer.set_result([])
-        return
     by_pair: dict[Pair, list[Found]] = {}
-    for row in rows:
-        found = Found._make(row)
-        by_pair.setdefault((found.kind, found.key), []).append(found)
+    if not isinstance(rows, StorageUnavailable):
+        for row in rows:
+            found = Found._make(row)
+            by_pair.setdefault((found.kind, found.key), []).append(found)
     for asked in taken:
-        if not asked.answer.done():
-            asked.answer.set_result([row for pair in asked.keys for row in by_pair.get(pair, ())])
+        if asked.answer.done():
+            continue
+        if isinstance(rows, StorageUnavailable):
+            _fail(asked.answer, rows)
+        elif not rows:
+            asked.answer.set_result([])
+        else:
+            asked.answer.set_result([found for pair in asked.keys for found in by_pair.get(pair, ())])
