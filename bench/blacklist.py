@@ -1,6 +1,6 @@
 """The blacklist with many entries: import, undo, look-ups, memory, time until visible.
 
-    python3 dev.py bench blacklist [--entries 1000000] [--database sqlite|postgresql]
+    python3 dev.py bench blacklist [--rows 1000000] [--database sqlite|postgresql]
 
 PostgreSQL is the server of `VALIDATOR_TEST_POSTGRES_URL`, else one that is started for the run with fsync on.
 Each figure is the median of its rounds; half of the keys that are looked up are on the list.
@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
+import platform
 import random
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -145,6 +148,9 @@ async def measure(url: str, entries: int) -> dict[str, float]:
         figures["memory above idle during the import, MB"] = memory_mb(peak=True) - idle
         assert batch.counts["added"] == entries, batch
         settled = memory_mb()
+        gc.collect()  # as the service does when it has started
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 100)
         figures |= await look_ups(blacklist, entries)
         figures["memory added by the look-ups, MB"] = memory_mb() - settled
         figures["visible in another process after, s"] = statistics.median(
@@ -163,7 +169,7 @@ async def measure(url: str, entries: int) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--rows", "--entries", dest="entries", type=int, default=1_000_000)
     parser.add_argument("--database", choices=("sqlite", "postgresql"))
     asked = parser.parse_args()
     for kind in [asked.database] if asked.database else ["sqlite", "postgresql"]:
@@ -175,7 +181,7 @@ def main() -> None:
                 shutil.rmtree(folder)
         else:
             figures = _on_postgres(asked.entries)
-        print(f"{kind}, {asked.entries:,} entries")
+        print(f"{kind}, {asked.entries:,} entries; Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
         for name, value in figures.items():
             print(f"  {name:45} {value:12,.2f}")
         sys.stdout.flush()
