@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 from tests.corpora_dir import tsv
 from tests.effort import examples
 from validator.feedback.classify import Classifier
+from validator.feedback.event import EventKind, Reported, judge
+from validator.feedback.policy import Policy, decide
 from validator.feedback.reasons import Action, Disposition, FailureReason
 from validator.feedback.reply import Stage, parse_reply
 from validator.feedback.rules import Phrase, Rule, Wording, dead_phrases, parse_phrase, rule_faults
@@ -128,6 +133,33 @@ def test_no_rule_gives_an_address_to_blame_for_the_senders_faults(phrase: Phrase
         assert facts.action is Action.NEVER
     if facts.action is Action.BLOCK:
         assert found.disposition in {Disposition.HARD, Disposition.COMPLAINT, Disposition.TRANSIENT}
+
+
+def test_one_failure_blocks_only_when_it_is_hard_and_permanent_or_a_complaint(classifier: Classifier) -> None:
+    policy = Policy(classifier.reasons)
+    phrases = {phrase.text: phrase for rule in classifier.rules if rule.wording for phrase in rule.wording.phrases}
+    asked = [("", EventKind.BOUNCE), ("450 4.2.1 ", EventKind.BOUNCE), ("550 5.1.1 ", EventKind.BOUNCE)]
+    asked += [("550 ", EventKind.DEFERRAL)]
+    said = [(code + " x ".join(phrase.pieces), kind) for code, kind in asked for phrase in phrases.values()]
+    said += [
+        (f"{status[0]}50 {status}", kind) for rule in classifier.rules for status in rule.statuses for _, kind in asked
+    ]
+    blocked = 0
+    for words, kind in said:
+        reported = Reported(kind, "a@b.example", "test", "1", text=words)
+        event = replace(judge(reported, classifier, received_at=_NOW), confirmed=True)
+        found = event.classification
+        if decide([event], policy, _NOW).block is not None:
+            blocked += 1
+            hard = found.disposition is Disposition.HARD or found.reason in _CONFIRMED
+            complaint = found.disposition is Disposition.COMPLAINT
+            assert complaint or (hard and found.permanent is not False and kind is EventKind.BOUNCE), words
+    assert blocked > 100
+
+
+_NOW = datetime(2026, 3, 1, tzinfo=UTC)
+_CONFIRMED = {FailureReason.DOMAIN_NO_MAIL, FailureReason.DOMAIN_NOT_FOUND}
+"""Hard by our own DNS, whatever the reply says."""
 
 
 def test_the_shipped_rules_have_no_fault_and_no_dead_wording(classifier: Classifier) -> None:
