@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from email.header import Header
 
 import pytest
 
@@ -222,6 +223,29 @@ To: stranger@elsewhere.example
 def test_bounces_in_plain_words_name_their_recipients(classifier: Classifier, raw: bytes, want: dict[str, str]) -> None:
     judged = judge_message(raw, classifier)
     assert {outcome.recipient: outcome.classification.reason.value for outcome in judged.outcomes} == want
+
+
+FOREIGN = [
+    ("Не удается доставить: привет", "Не удалось выполнить доставку следующим получателям:", "anna@far.example"),
+    ("Niet bestelbaar: dag", "De bezorging is mislukt:", "anna@far.example"),
+    ("退信通知", "您的邮件被退回", "收件人：anna@far.example"),
+    ("Nelze doručit: ahoj", "Zprávu nelze doručit:", "<anna@far.example>: 550 5.1.1 gone"),
+    ("Unzustellbar: hallo", "Zustellung fehlgeschlagen an:", "anna@far.example"),
+    ("Non remis : salut", "Échec de la remise :", "anna@far.example"),
+    ("**Message you sent blocked by our filter**", "was not taken", "Your message to: anna@far.example"),
+]
+
+
+@pytest.mark.parametrize(("subject", "announced", "line"), FOREIGN)
+def test_bounces_in_other_languages_name_their_recipients(
+    classifier: Classifier, subject: str, announced: str, line: str
+) -> None:
+    encoded = Header(subject, "utf-8").encode()
+    raw = f"From: postmaster@far.example\nSubject: {encoded}\nReturn-Path: <>\n{_UTF8}\n{announced}\n\n{line}\n"
+    assert [outcome.recipient for outcome in judge_message(raw.encode(), classifier).outcomes] == ["anna@far.example"]
+
+
+_UTF8 = "Content-Type: text/plain; charset=utf-8\n"
 
 
 ARF = """From: fbl@provider.example

@@ -47,7 +47,8 @@ _ANNOUNCED = re.compile(
     r"|delayed|не может быть (?:доставлено|отправлено)|недоставлен|zustell|non remis"
     r"|no se (?:ha podido|pudo|puede)|impossib|recapit|entreg|onbestelbaar"
     r"|niet (?:worden )?(?:afgeleverd|bezorgd)|kan inte levereras|dostarcz"
-    r"|配信|送信でき|未能|невозможно|affected|problems",
+    r"|配信|送信でき|未能|невозможно|не уда(?:лось|[её]тся)|mislukt|niet bestelbaar|nelze doručit|nedoruč|leveres"
+    r"|ei voitu|kézbesít|teslim edilemedi|remise|remis|退信|退回|投递|반송|배달|전송|affected|problems",
     re.IGNORECASE,
 )
 _LONE = re.compile(
@@ -76,6 +77,8 @@ _NAMED = re.compile(
     r"|(?:unknown|invalid|no such) (?:host|user|address|mailbox)[ \t]*:|(?:host|user) unknown[ \t]*:"
     r"|target (?:mail )?address[ \t]*[:=]|exceeds allowed size[ \t]*:|delivery failed(?: \d+ attempts)?[ \t]*:"
     r"|mailing list|duplicated message-id in|mailbox for|(?:mail|message) (?:for|to)|could not be sent to"
+    r"|(?:收件人|收件者|受信者|宛先|получатель|адресат|empfänger|destinataire|destinat[aá]rio)(?: ?\(to\))?[ \t]*"
+    r"[:：]"
     r"|e-?mail to|(?:error|problem) (?:sending|delivering)[^@]{0,40}to|failed(?: permanently)?[ \t]*:|user[ \t]*:)"
     rf"[ \t]*(?:the (?:following )?(?:address|recipient|user"
     rf"|group)[ \t]*:?[ \t]*)?[ \t:\"'<(\[]{{0,6}}(?<![A-Za-z0-9._%+-])({ADDRESS})",

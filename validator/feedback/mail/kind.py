@@ -21,7 +21,9 @@ _FAILURE_SUBJECT = re.compile(
     r"|warning: (?:message|could)|delivery status|permanent error|delayed mail|error sending your mail"
     r"|was not delivered|not delivered|bounce|rejected|zustell|non remis|échec|недоставлен"
     r"|не доставлено|сообщение не|entreg|recapit|onbestelbaar|levereras|dostarcz|mancata consegna"
-    r"|mislukt|配信|送信できません|loop alert|you .* not member",
+    r"|mislukt|niet bestelbaar|не уда[её]тся доставить|не удалось доставить|не доставлен|nelze doručit|nedoruč"
+    r"|leveres|ei voitu toimittaa|kézbesít|teslim edilemedi|配信|送信できません|退信|退回|投递失败|无法投递|無法傳送"
+    r"|반송|배달 실패|전송 실패|not been delivered|message you sent blocked|loop alert|you .* not member",
     re.IGNORECASE,
 )
 _ROBOT_SUBJECT = re.compile(
