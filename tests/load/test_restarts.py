@@ -48,14 +48,18 @@ async def test_reloads_of_one_process_lose_nothing(tmp_path: Path, names: Names)
     with served(tmp_path, names, log_level="info") as server:
         load = Load(server.port, rate=RATE)
         running = asyncio.create_task(load.run(600))
+        mib = []
         for number in range(TIMES):
             await asyncio.sleep(0.3)
             server.process.send_signal(signal.SIGHUP)
             await waits_for(lambda number=number: server.log.read_text().count('"reloaded"') > number, 20)
+            mib.append(sum(server.memory_mib()))
         load.stopped = True
         report = await running
         p99 = report.quantile(0.99) * 1000
         told("SIGHUP, 1 process", f"{TIMES} x, {dict(report.statuses)}, lost {dict(report.lost)}, p99 {p99:.0f} ms")
+        told("memory", f"{mib[0]:.0f} MiB after the first, {mib[-1]:.0f} after the last")
+        assert mib[-1] <= mib[0] + 64
         assert set(report.statuses) == {200}
         assert not report.lost
 

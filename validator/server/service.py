@@ -112,16 +112,14 @@ class HttpService:
         Raises any `ValidatorError` of the start. Address and port cannot change; limits of connections do not either.
         """
         old = self._generation
+        outcome = "failed"
         try:
-            new = await Generation(settings).open()
-        except BaseException:
-            metrics.RELOADS.labels("failed").inc()
-            raise
-        self._generation = new
-        gc.collect()  # what the last generation left, before what there is now is settled
-        metrics.RELOADS.labels("done").inc()
+            self._generation = await Generation(settings).open()
+            outcome = "done"
+        finally:
+            metrics.RELOADS.labels(outcome).inc()
         self._note_generation()
-        task = asyncio.create_task(old.close(), name="retire")
+        task = asyncio.create_task(_retire(old), name="retire")
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
@@ -155,6 +153,15 @@ class HttpService:
         metrics.READY.set(1)
         metrics.BUILD.labels(__version__).set(1)
         metrics.DATA_DATE.set(self.runtime.reference.timestamp())
+
+
+async def _retire(old: Generation) -> None:
+    """Close a generation that was replaced, and have it collected: it was left out of that when it was new."""
+    await old.close()
+    del old
+    gc.unfreeze()
+    gc.collect()
+    settle_memory()
 
 
 def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
