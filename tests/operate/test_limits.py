@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +17,7 @@ from tests.operate.test_keys import BODY, SECRET, bearer
 from tests.service import service
 from validator.errors import Overloaded, SettingsError
 from validator.server.auth import KeyAuthenticator
-from validator.server.limits import FAILURES_PER_MINUTE, RateLimits, Windows, parse_limit
+from validator.server.limits import FAILURES_PER_MINUTE, Limit, RateLimits, Spent, Windows, parse_limit
 
 
 def limits(**changes: Any) -> RateLimits:
@@ -54,36 +53,45 @@ def test_an_empty_limit_is_none_and_nonsense_is_refused() -> None:
         parse_limit("rate_limit_per_key", "many")
 
 
-async def test_counters_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counters_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("validator.server.limits.WINDOWS_KEPT", 100)
     windows = Windows()
     for number in range(1000):
-        await windows.incr(str(number), 60)
-    assert len(windows._counts) <= 101
-    assert await windows.get("999") == 1
+        windows.spend(Limit(1, 60), "key", str(number), 1)
+    assert len(windows) <= 101
+    assert not windows.spend(Limit(1, 60), "key", "999", 1).granted
 
 
-async def test_the_rows_of_a_batch_count_where_rows_are_limited(tmp_path: Path) -> None:
-    limits = {"rate_limit_rows_per_key": "100/hour"}
-    async with service(tmp_path, keys=SecretStr(f"crm:{SECRET}"), **limits) as here:
-        batch = {"emails": ["a@acme.test"] * 60}
-        first = await here.post("/check/batch", batch, headers=bearer(SECRET))
-        second = await here.post("/check/batch", batch, headers=bearer(SECRET))
-        assert [first.status, second.status] == [200, 429]
-        assert int(second.headers["Retry-After"]) >= 1
-        assert (await here.post("/check", BODY, headers=bearer(SECRET))).status == 200
+def test_a_window_that_is_over_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr("validator.server.limits.time.time", lambda: clock[0])
+    windows = Windows()
+    assert [windows.spend(Limit(2, 60), "key", "one", 1) for _ in range(3)] == [
+        Spent(granted=True, resets_at=1_060.0),
+        Spent(granted=True, resets_at=1_060.0),
+        Spent(granted=False, resets_at=1_060.0),
+    ]
+    clock[0] = 1_060.0
+    assert windows.spend(Limit(2, 60), "key", "one", 2) == Spent(granted=True, resets_at=1_120.0)
 
 
-async def test_a_list_waits_where_rows_are_limited_and_loses_none(tmp_path: Path) -> None:
-    limits = {"rate_limit_rows_per_key": "200/second", "stream_idle_timeout_s": 0.3}
-    async with service(tmp_path, keys=SecretStr(f"crm:{SECRET}"), **limits) as here:
-        started = time.monotonic()
-        rows = b'"a@acme.test"\n' * 500
-        answer = await here.post("/check/stream", rows, headers=bearer(SECRET))
-        lines = (await answer.read()).splitlines()
-        assert (answer.status, len(lines)) == (200, 500)
-        assert not any(b"error" in line for line in lines)
-        assert time.monotonic() - started >= 1
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("100/second", Limit(100, 1)),
+        ("5000 / hour", Limit(5000, 3600)),
+        ("10 per 2 minutes", Limit(10, 120)),
+        ("7/Day", Limit(7, 86_400)),
+    ],
+)
+def test_limits_as_people_write_them(text: str, limit: Limit) -> None:
+    assert parse_limit("rate_limit_per_key", text) == limit
+
+
+@pytest.mark.parametrize("text", ["0/second", "ten/second", "10/fortnight", "10", "-1/day", "10/second;5/day"])
+def test_anything_else_is_no_limit(text: str) -> None:
+    with pytest.raises(SettingsError, match="VALIDATOR_RATE_LIMIT_PER_KEY"):
+        parse_limit("rate_limit_per_key", text)
 
 
 async def test_over_the_limit_is_429_with_retry_after(tmp_path: Path) -> None:

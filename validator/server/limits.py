@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
-from limits import RateLimitItem, parse
-from limits.aio.storage import RedisStorage, Storage
-from limits.aio.strategies import FixedWindowRateLimiter
-from limits.errors import ConfigurationError, StorageError
-from limits.util import WindowStats
 
 from validator import metrics
-from validator.errors import Overloaded, SettingsError
+from validator.errors import Overloaded, SettingsError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from validator.server.limits_redis import RedisWindows
 
 log = structlog.get_logger("validator.limits")
 
@@ -28,74 +26,64 @@ FAILURES_PER_MINUTE: Final = 60
 """Wrong keys from one address that are told so; more get a 429."""
 WINDOWS_KEPT: Final = 50_000
 """Counters kept in memory at most."""
-REDIS_PORT: Final = 6379
-REDIS_TIMEOUT_S: Final = 0.25
 REDIS_PAUSE_S: Final = 5.0
 """How long Redis is left alone after it failed."""
+_LIMIT = re.compile(r"\s*([1-9][0-9]{0,8})\s*(?:/|per)\s*(?:([1-9][0-9]{0,3})\s*)?(second|minute|hour|day)s?\s*", re.I)
+_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 
 
-def parse_limit(name: str, text: str, *, share: int = 1) -> RateLimitItem | None:
+class Limit(NamedTuple):
+    """So many in each window of time."""
+
+    amount: int
+    """How many."""
+    seconds: int
+    """Length of the window."""
+
+
+class Spent(NamedTuple):
+    """What became of an attempt to take something from a limit."""
+
+    granted: bool
+    """It was taken; else nothing was."""
+    resets_at: float
+    """When the window ends, as a Unix time."""
+
+
+def parse_limit(name: str, text: str, *, share: int = 1) -> Limit | None:
     """A limit such as `100/second`, divided among *share* processes; None for an empty text; raises `SettingsError`."""
     if not text.strip():
         return None
-    try:
-        item = parse(text)
-    except ValueError:
-        raise SettingsError(f"VALIDATOR_{name.upper()}: not a limit such as `100/second` or `5000/hour`") from None
-    return type(item)(max(1, math.ceil(item.amount / share)), item.multiples)
+    found = _LIMIT.fullmatch(text)
+    if found is None:
+        raise SettingsError(f"VALIDATOR_{name.upper()}: not a limit such as `100/second` or `5000/hour`")
+    amount, times, unit = found.groups()
+    return Limit(max(1, math.ceil(int(amount) / share)), int(times or 1) * _SECONDS[unit.lower()])
 
 
-class Windows(Storage):
-    """Counters of fixed windows in memory; the library's own looks at every counter at each hit.
-
-    Bounded: when too many are kept, the expired ones go, then the oldest.
-    """
-
-    STORAGE_SCHEME = None
+class Windows:
+    """Counters of fixed windows in memory. Bounded: when too many are kept, the expired ones go, then the oldest."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._counts: dict[str, tuple[int, float]] = {}
+        self._counts: dict[tuple[str, str], tuple[int, float]] = {}
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        """Nothing here fails."""
-        return ValueError
+    def __len__(self) -> int:
+        return len(self._counts)
 
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count on, in a new window when the last one is over."""
+    def spend(self, limit: Limit, kind: str, who: str, cost: int) -> Spent:
+        """Take *cost* from the window that runs, a new one when the last is over; nothing when it is not enough."""
         now = time.time()
+        key = (kind, who)
         count, ends_at = self._counts.get(key, (0, 0.0))
         if ends_at <= now:
             self._counts.pop(key, None)
             if len(self._counts) >= WINDOWS_KEPT:
                 self._make_room(now)
-            count, ends_at = 0, now + expiry
-        self._counts[key] = (count + amount, ends_at)
-        return count + amount
-
-    async def get(self, key: str) -> int:
-        """The count of the window that runs."""
-        count, ends_at = self._counts.get(key, (0, 0.0))
-        return count if ends_at > time.time() else 0
-
-    async def get_expiry(self, key: str) -> float:
-        """When the window ends, as a Unix time."""
-        return self._counts.get(key, (0, time.time()))[1]
-
-    async def check(self) -> bool:
-        """Memory is there."""
-        return True
-
-    async def reset(self) -> int | None:
-        """Forget everything."""
-        number = len(self._counts)
-        self._counts.clear()
-        return number
-
-    async def clear(self, key: str) -> None:
-        """Forget one."""
-        self._counts.pop(key, None)
+            count, ends_at = 0, now + limit.seconds
+        if count + cost > limit.amount:
+            return Spent(granted=False, resets_at=ends_at)
+        self._counts[key] = (count + cost, ends_at)
+        return Spent(granted=True, resets_at=ends_at)
 
     def _make_room(self, now: float) -> None:
         self._counts = {key: value for key, value in self._counts.items() if value[1] > now}
@@ -113,9 +101,9 @@ class RateLimits:
         self._per_key = parse_limit("rate_limit_per_key", per_key, share=share)
         self._per_address = parse_limit("rate_limit_per_address", per_address, share=share)
         self._rows = parse_limit("rate_limit_rows_per_key", rows_per_key, share=share)
-        self._failures = parse(f"{max(1, FAILURES_PER_MINUTE // share)}/minute")
-        self._memory = FixedWindowRateLimiter(Windows())
-        self._shared = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else None
+        self._failures = Limit(max(1, FAILURES_PER_MINUTE // share), 60)
+        self._memory = Windows()
+        self._shared = _redis(redis_url) if redis_url else None
         self._redis_again_at = 0.0
 
     async def spend_key(self, key_id: str, cost: int) -> None:
@@ -150,50 +138,29 @@ class RateLimits:
 
     async def aclose(self) -> None:
         """Close the connections to Redis."""
-        if self._shared is not None and isinstance(self._shared.storage, RedisStorage):
-            connection: Any = self._shared.storage.bridge
-            await connection.storage.aclose()
+        if self._shared is not None:
+            await self._shared.aclose()
 
-    async def _spend(self, item: RateLimitItem, kind: str, who: str, cost: int) -> None:
-        cost = min(cost, item.amount)
-        limiter = self._limiter()
-        try:
-            granted = await limiter.hit(item, kind, who, cost=cost)
-        except StorageError as error:
-            limiter = self._fall_back(error)
-            granted = await limiter.hit(item, kind, who, cost=cost)
-        if granted:
-            return
-        metrics.RATE_LIMITED.labels(kind).inc()
-        stats: WindowStats = await limiter.get_window_stats(item, kind, who)
-        raise Overloaded("over the rate limit", retry_after_s=max(1, math.ceil(stats.reset_time - time.time())))
+    async def _spend(self, limit: Limit, kind: str, who: str, cost: int) -> None:
+        spent = await self._spent(limit, kind, who, min(cost, limit.amount))
+        if not spent.granted:
+            metrics.RATE_LIMITED.labels(kind).inc()
+            raise Overloaded("over the rate limit", retry_after_s=max(1, math.ceil(spent.resets_at - time.time())))
 
-    def _limiter(self) -> FixedWindowRateLimiter:
+    async def _spent(self, limit: Limit, kind: str, who: str, cost: int) -> Spent:
         if self._shared is not None and time.monotonic() >= self._redis_again_at:
-            return self._shared
-        return self._memory
+            try:
+                return await self._shared.spend(limit, kind, who, cost)
+            except StorageUnavailable as error:
+                self._redis_again_at = time.monotonic() + REDIS_PAUSE_S
+                log.warning("limits.redis_away", error=str(error))
+        return self._memory.spend(limit, kind, who, cost)
 
-    def _fall_back(self, error: StorageError) -> FixedWindowRateLimiter:
-        self._redis_again_at = time.monotonic() + REDIS_PAUSE_S
-        log.warning("limits.redis_away", error=type(error.storage_error).__name__)
-        return self._memory
 
-
-def _redis(url: str) -> Storage:
-    """Storage in Redis or Valkey; raises `SettingsError` when the extra is not installed or the URL cannot be used."""
+def _redis(url: str) -> RedisWindows:
+    """Counters in Redis or Valkey; raises `SettingsError` when the extra is not installed or the URL cannot be used."""
     try:
-        import redis.asyncio  # noqa: F401
+        from validator.server.limits_redis import RedisWindows
     except ModuleNotFoundError:
         raise SettingsError("VALIDATOR_REDIS_URL: install the extra `redis`") from None
-    try:
-        parts = urlsplit(url.replace("valkey", "redis", 1))
-        plain = (parts if parts.port else parts._replace(netloc=f"{parts.netloc}:{REDIS_PORT}")).geturl()
-        return RedisStorage(
-            f"async+{plain}",
-            implementation="redispy",
-            wrap_exceptions=True,
-            socket_timeout=REDIS_TIMEOUT_S,
-            socket_connect_timeout=REDIS_TIMEOUT_S,
-        )
-    except (ValueError, ConfigurationError):
-        raise SettingsError("VALIDATOR_REDIS_URL: not a Redis URL") from None
+    return RedisWindows(url)
