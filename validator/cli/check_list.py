@@ -53,12 +53,11 @@ class ListRun:
     def run(self, engine: Engine, rules: Rules) -> Exit:
         """Do it; what it came to. Raises `RequestRefused` for what cannot be done."""
         if rules.allowed or rules.patterns:
-            raise RequestRefused("--allow: for findings; add --format text")
+            raise RequestRefused("--allow: takes findings away, and a list has counts only; add --format text")
         kind = self._input_format()
         written = self._output_format(kind) if self.out is not None else kind
         if ListFormat.PARQUET in {kind, written}:
-            if kind is not written or self.resume or self.jobs > 1 or self.path == STDIN:
-                raise RequestRefused("Parquet is written from a Parquet file only, by one process, without --resume")
+            self._require_parquet(kind, written)
             from validator.cli.check_parquet import check_parquet
 
             with progress_bar(self.path.name) as show:
@@ -70,6 +69,17 @@ class ListRun:
             return Exit.ALL_VALID
         summary, seconds = run(self._judge(engine, source, kind))
         return self._close(summary, seconds, rules)
+
+    def _require_parquet(self, kind: ListFormat, written: ListFormat) -> None:
+        """Raises `RequestRefused` for what Parquet cannot do: its index is written last, over the whole file."""
+        if kind is not written:
+            raise RequestRefused(f"{kind} to {written}: Parquet is read and written as Parquet only")
+        if self.path == STDIN:
+            raise RequestRefused("Parquet is read from its end: give a file, not standard input")
+        if self.resume:
+            raise RequestRefused("--resume: a Parquet file that was cut off cannot be continued; run it again without")
+        if self.jobs > 1:
+            raise RequestRefused("--jobs: Parquet is judged by one process")
 
     def _close(self, summary: Summary, seconds: float, rules: Rules) -> Exit:
         rate = f" ({summary.rows / seconds:,.0f}/s)" if seconds else ""
