@@ -193,9 +193,7 @@ def main() -> None:
     print(f"| stream, {title} | {begun.rate:,.0f} | {begun.rate_per_core:,.0f} | {begun.first_line_ms:.0f} |")
     print(f"| command line, {title} | {rows / cli_s:,.0f} | {rows / max(0.01, cli_cpu_s - start_cpu_s):,.0f} | – |")
     print(f"| the same, its start ({start_cpu_s:.1f} s) included | | {rows / cli_cpu_s:,.0f} | – |")
-    print(
-        f"\nPython {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}, median of {rounds} rounds."
-    )
+    print(f"\nPython {platform.python_version()}, {os.cpu_count()} cores, median of {rounds} rounds.")
     print(f"Memory of the service: {small.memory_mib:.0f} MiB at 10,000 rows, {grown:+.0f} MiB at {rows:,}.")
 
 

@@ -171,23 +171,34 @@ def progress_bar(name: str) -> Iterator[Callable[[Progress], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    counts = Text(no_wrap=True, overflow="ellipsis")
+
+    class Bar(Progress):
+        """The bar, and the counts on a line of their own, where both fit into 80 columns."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            yield counts
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[counts]}"),
+        TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
     begun = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=None, counts="")
+    shown = name if len(name) <= 24 else f"{name[:11]}…{name[-12:]}"
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(shown, total=None, rate="")
         first_rows: list[int] = []
 
         def show(now: Any) -> None:
             first_rows[:] = first_rows or [now.rows]
             rate = (now.rows - first_rows[0]) / max(0.001, time.monotonic() - begun)
-            reasons = " ".join(f"{name} {count:,}" for name, count in now.summary.reasons.most_common(3))
-            counts = f"{now.rows:,} rows {rate:,.0f}/s  valid {now.summary.statuses['valid']:,} {reasons}"
-            bar.update(task, completed=now.read_bytes, total=now.total_bytes, counts=counts)
+            reasons = "  ".join(f"{name} {count:,}" for name, count in now.summary.reasons.most_common())
+            counts.plain = f"{now.rows:,} rows  valid {now.summary.statuses['valid']:,}  {reasons}"
+            bar.update(task, completed=now.read_bytes, total=now.total_bytes, rate=f"{rate:,.0f}/s")
 
         yield show
