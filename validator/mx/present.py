@@ -55,21 +55,34 @@ _HOSTS = {
 _SHOWN = 20
 
 
+_NEVER_ASKED = (RouteFinding.SPECIAL_USE, RouteFinding.NOT_A_DOMAIN)
+
+
 def describe_route(route: MailRoute, now: float) -> str:
     """A few lines: the verdict and why, the hosts, and how long it holds; *now* on the resolver's clock."""
     lines = [f"{route.domain}: {_VERDICTS[route.outcome]}: {_REASONS[route.finding]}"]
-    for host in route.hosts[:_SHOWN]:
+    shown = route.hosts[:_SHOWN]
+    width = max((len(host.name) for host in shown), default=0)
+    for host in shown:
         remark = _HOSTS[host.outcome]
         facts = ", ".join(host.addresses) + (f"  ({remark})" if host.addresses and remark else remark)
         label = "address" if route.implicit else f"MX {host.preference}"
-        lines.append(f"  {label:<9} {host.name or '.'}  {facts}")
+        lines.append(f"  {label:<9} {host.name or '.':<{width}}  {facts}")
     if len(route.hosts) > _SHOWN:
         lines.append(f"  … and {len(route.hosts) - _SHOWN} more mail hosts")
-    age_s, left_s = max(0.0, now - route.resolved_at), route.expires_at - now
+    left_s = max(0.0, route.expires_at - now)
     if route.stale:
-        lines.append(f"  stale: {age_s:.0f} s old, served because DNS does not answer")
+        lines.append(f"  stale: {_span(now - route.resolved_at)} old, served because DNS does not answer")
     elif route.outcome is RouteOutcome.UNKNOWN:
-        lines.append(f"  worth asking again in {max(0.0, left_s):.0f} s")
-    else:
-        lines.append(f"  {age_s:.0f} s old, holds for another {left_s:.0f} s" if left_s > 0 else "  not to be kept")
+        lines.append(f"  worth asking again {f'in {_span(left_s)}' if round(left_s) else 'now'}")
+    elif route.finding not in _NEVER_ASKED:
+        lines.append(f"  holds for another {_span(left_s)}" if left_s > 0 else "  not to be kept")
     return "\n".join(lines)
+
+
+def _span(seconds: float) -> str:
+    """A length of time in the unit that people would choose."""
+    for unit, length_s in (("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
