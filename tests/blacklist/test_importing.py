@@ -31,6 +31,24 @@ def keys(found: list[Row | Fault]) -> list[str]:
     return [item.rule.key for item in found if isinstance(item, Row)]
 
 
+@pytest.mark.parametrize("cut", [1, 3, 7, 4_096, None])
+def test_a_header_in_russian_words_tells_windows_cyrillic_wherever_the_chunks_end(cut: int | None) -> None:
+    text = "Почта;Причина;Примечание\r\nivan@x.org;отписка;сам\r\nolga@x.org;жалоба;\r\n"
+    assert read(text.encode("cp1251"), cut=cut) == read(text)
+    assert [item.cause for item in read(text.encode("cp1251"), cut=cut) if isinstance(item, Row)] == [
+        Cause.UNSUBSCRIBE, Cause.COMPLAINT,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["email;prénom", "Привет, мир", "почta;x", "шщъ@x.org"])
+def test_what_is_no_header_in_russian_words_is_not_guessed_at(first: str) -> None:
+    raw = first.encode("cp1252" if first.isascii() or "é" in first else "cp1251") + b"\nb@x.org\n"
+    found = read(raw)
+    assert isinstance(found[0], Fault)
+    assert (found[0].line, found[0].code) == (1, "unreadable")
+    assert keys(found) == ["b@x.org"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
