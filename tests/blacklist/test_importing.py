@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from validator.blacklist.entry import Cause, Kind, State
@@ -246,6 +246,7 @@ RUN_PARTS = [
 ]  # fmt: skip
 
 
+@example(["\r", "\r\n", "a@x.org"], 1, {})
 @given(
     st.lists(st.sampled_from(RUN_PARTS), max_size=60),
     st.integers(1, 40),

@@ -49,7 +49,7 @@ class Reader:
         """The same, with runs of plain addresses in one piece each."""
         data = self._lines.complete(chunk)
         if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # CR CR LF is two line ends, as line by line
         found: list[Row | Fault | Run] = []
         place = 0
         while place < len(data):
