@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from validator.address import EmailAddress
@@ -18,7 +19,10 @@ from validator.sanitize import CorrectionAction, Sanitizer
 
 _ROUTE_VERDICTS = verdicts_of_routes()
 FACTS_KEPT = 100_000
-"""Domains whose facts are kept; the oldest makes room."""
+"""Domains whose facts are kept; the oldest make room."""
+_LEAVE_AT_ONCE = 1_000
+"""Facts that make room together: finding the first of a dictionary whose first ones went takes as long as going by
+their empty places, which is longer than the check when it is done for each."""
 
 
 class MailResolver(Protocol):
@@ -176,7 +180,8 @@ class DomainKnowledge:
         )
         self._facts.pop(domain, None)
         if len(self._facts) >= self._kept_domains:
-            del self._facts[next(iter(self._facts))]
+            for old in list(islice(self._facts, min(_LEAVE_AT_ONCE, self._kept_domains))):
+                del self._facts[old]
         self._facts[domain] = facts
         return facts
 
