@@ -44,6 +44,11 @@ class Matcher:
         return self._rules.version
 
     @property
+    def has_rules(self) -> bool:
+        """There is an entry of a domain, host or network: looking domains up can come to something."""
+        return bool(self._rules.kinds - {Kind.ADDRESS})
+
+    @property
     def has_erased(self) -> bool:
         """Some address was erased and lives on as a hash."""
         return self._rules.erased
@@ -129,7 +134,7 @@ class Matcher:
     async def domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
         """Entries that match each domain, its mail hosts or their addresses; same length and order, one query."""
         kinds = self._rules.kinds
-        if not kinds - {Kind.ADDRESS}:  # no rule at all: nothing to ask
+        if not self.has_rules:
             return [()] * len(domains)
         wanted = [
             {pair: only for pair, only in rule_keys(keys, self._rules.widths).items() if pair[0] in kinds}

@@ -170,6 +170,11 @@ class Blacklist:
         """
         return self._matcher.rules_version
 
+    @property
+    def has_rules(self) -> bool:
+        """Some entry is about a domain, mail host or network; without one `match_domains` finds nothing."""
+        return self._matcher.has_rules
+
     async def match_addresses(
         self, addresses: Sequence[EmailAddress], lists: Collection[str] = ()
     ) -> list[tuple[Hit, ...]]:

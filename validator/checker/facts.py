@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import Protocol
 
 from validator.address import EmailAddress
@@ -36,6 +35,10 @@ class MailResolver(Protocol):
         """The route of an A-label domain; DNS trouble is a value, never an exception."""
         ...
 
+    async def routes(self, domains: Sequence[str], *, timeout_s: float) -> list[MailRoute]:
+        """The same for many, same order and length; all are asked at once."""
+        ...
+
 
 class BlacklistReader(Protocol):
     """What the checker needs of the blacklist. Both raise `StorageUnavailable`, never answer "no hit" on failure."""
@@ -43,6 +46,11 @@ class BlacklistReader(Protocol):
     @property
     def rules_version(self) -> int:
         """Changes whenever an entry that is not an address changes."""
+        ...
+
+    @property
+    def has_rules(self) -> bool:
+        """Some entry is about a domain, mail host or network; without one `match_domains` finds nothing."""
         ...
 
     async def match_addresses(
@@ -142,14 +150,7 @@ class DomainKnowledge:
 
     async def routes(self, domains: Sequence[str], timeout_s: float) -> list[MailRoute]:
         """The routes of several domains, same order and length, resolved together."""
-        found = [self._resolver.cached(domain) for domain in domains]
-        async with asyncio.TaskGroup() as group:
-            tasks = {
-                index: group.create_task(self._resolver.route(domains[index], timeout_s=timeout_s))
-                for index, route in enumerate(found)
-                if route is None
-            }
-        return [route if route is not None else tasks[index].result() for index, route in enumerate(found)]
+        return await self._resolver.routes(domains, timeout_s=timeout_s)
 
     async def learn(self, domains: Sequence[str], timeout_s: float) -> list[DomainFacts]:
         """Facts of each domain, same order and length: fresh ones as kept, the rest resolved and matched together."""
@@ -161,7 +162,9 @@ class DomainKnowledge:
                 routes = [await self.route(missing[0], timeout_s)]
             else:
                 routes = await self.routes(missing, timeout_s)
-            matched = await self._blacklist.match_domains([keys_of(route) for route in routes])
+            matched: Iterable[tuple[Hit, ...]] = repeat((), len(routes))
+            if self._blacklist.has_rules:
+                matched = await self._blacklist.match_domains([keys_of(route) for route in routes])
             for domain, route, hits in zip(missing, routes, matched, strict=True):
                 known[domain] = self._keep(domain, route, hits, version)
         return [known[domain] for domain in domains]

@@ -6,6 +6,7 @@ itself when it grows, which at a million entries takes tens of milliseconds, at 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Generic, TypeVar
 
 from validator.mx.answer import Answer, AnswerKind
@@ -120,6 +121,7 @@ class HostSets:
         if known is not None:
             return known
         if len(self._sets) >= self._limit:
-            del self._sets[next(iter(self._sets))]
+            for old in list(islice(self._sets, 1 + self._limit // 100)):  # one by one, each would walk past the last
+                del self._sets[old]
         self._sets[hosts] = hosts
         return hosts

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 import structlog
 
@@ -64,6 +65,19 @@ class Served(StrEnum):
 
 
 _log = structlog.get_logger(__name__)
+
+
+class _Waiting(NamedTuple):
+    """Somebody who waits for a look-up, not for ever."""
+
+    lookup: Lookup
+    """What is under way."""
+    stale: MailRoute | None
+    """What to serve when it comes to nothing."""
+    waiter: asyncio.Future[None]
+    """Done with the look-up, or when patience is over."""
+    bucket: set[asyncio.Future[None]]
+    """Where patience is kept."""
 
 
 class MxResolver:
@@ -137,6 +151,16 @@ class MxResolver:
 
     async def route(self, domain: str, *, timeout_s: float) -> MailRoute:
         """The route of *domain* (lower-case A-labels) within *timeout_s*; DNS trouble is the outcome UNKNOWN."""
+        asked = self._ask(domain, timeout_s)
+        return await self._answered(asked) if isinstance(asked, _Waiting) else asked
+
+    async def routes(self, domains: Sequence[str], *, timeout_s: float) -> list[MailRoute]:
+        """The same for many, same order and length: all are asked before the first is waited for, without a task."""
+        asked = [self._ask(domain, timeout_s) for domain in domains]
+        return [await self._answered(item) if isinstance(item, _Waiting) else item for item in asked]
+
+    def _ask(self, domain: str, timeout_s: float) -> MailRoute | _Waiting:
+        """What is known of *domain*, or a look-up of it that has begun and who waits for it."""
         known = self.cached(domain)
         if known is not None:
             return known
@@ -155,15 +179,22 @@ class MxResolver:
             lookup = self._begin(domain, now + timeout_s - MARGIN_S)
         else:
             self._served[Served.JOINED] += 1
-        if lookup.route is None:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            lookup.waiters.append(waiter)
-            patience_s = min(timeout_s, STALE_AFTER_S) if stale else timeout_s
-            bucket = self._patience.add(time.monotonic() + patience_s, waiter)
-            try:
-                await waiter
-            finally:
-                bucket.discard(waiter)
+        if lookup.route is not None:
+            return self._settled(lookup, stale)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        lookup.waiters.append(waiter)
+        patience_s = min(timeout_s, STALE_AFTER_S) if stale else timeout_s
+        return _Waiting(lookup, stale, waiter, self._patience.add(time.monotonic() + patience_s, waiter))
+
+    async def _answered(self, waiting: _Waiting) -> MailRoute:
+        """The route once it is known, or once patience is over."""
+        try:
+            await waiting.waiter
+        finally:
+            waiting.bucket.discard(waiting.waiter)
+        return self._settled(waiting.lookup, waiting.stale)
+
+    def _settled(self, lookup: Lookup, stale: MailRoute | None) -> MailRoute:
         route = lookup.route or self._so_far(lookup)
         if route.outcome is RouteOutcome.UNKNOWN and stale is not None:
             self._served[Served.STALE] += 1

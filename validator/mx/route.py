@@ -188,6 +188,10 @@ class MailResolver(Protocol):
         """The route of *domain* (lower-case A-labels) within *timeout_s*; DNS trouble is the outcome UNKNOWN."""
         ...
 
+    async def routes(self, domains: Sequence[str], *, timeout_s: float) -> list[MailRoute]:
+        """The same for many, same order and length; all are asked at once."""
+        ...
+
     def health(self) -> ResolverHealth:
         """How look-ups are doing."""
         ...
