@@ -123,6 +123,11 @@ class DomainKnowledge:
         self._kept_domains = kept_domains
         self._facts: dict[str, DomainFacts] = {}
 
+    def is_kept(self, domain: str) -> bool:
+        """Sanitizing neither changes the domain nor comments on it; known with its facts, fresh or not."""
+        facts = self._facts.get(domain)
+        return self._sanitizer.correct_domain(domain).action is CorrectionAction.KEEP if facts is None else facts.kept
+
     def fresh(self, domain: str) -> DomainFacts | None:
         """Facts that still hold, without waiting."""
         facts = self._facts.get(domain)

@@ -127,8 +127,10 @@ class CheckPipeline:
         if options.lists:
             await self._blacklist.require_lists(options.lists)
         plain = plain_address(text)
-        facts = self._knowledge.fresh(plain.domain) if plain is not None else None
-        if plain is not None and facts is not None and self._needs_no_repair(plain, facts):
+        if plain is not None and self._needs_no_repair(plain):
+            facts = self._knowledge.fresh(plain.domain)
+            if facts is None:
+                (facts,) = await self._knowledge.learn((plain.domain,), self._dns_timeout_s)
             if facts.alone is not None and options.asks_little and self._is_person(plain):
                 return await self._check_plain(plain, facts, facts.alone)
             prepared = Prepared(text, text, plain)
@@ -170,9 +172,9 @@ class CheckPipeline:
 
     # --- text -> address ---------------------------------------------------------------------------------------------
 
-    def _needs_no_repair(self, plain: EmailAddress, facts: DomainFacts) -> bool:
+    def _needs_no_repair(self, plain: EmailAddress) -> bool:
         """Sanitizing a plain address can only change its domain, or strip a tag (or suggest to)."""
-        return facts.kept and not (self._strip_tags and "+" in plain.local)
+        return self._knowledge.is_kept(plain.domain) and not (self._strip_tags and "+" in plain.local)
 
     def _sanitize(self, text: str) -> Sanitized:
         if len(text) > MAX_INPUT_CHARS:

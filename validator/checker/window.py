@@ -17,7 +17,7 @@ from validator.blacklist.keys import address_key
 from validator.checker.facts import DomainFacts
 from validator.checker.pipeline import COUNTERS, DEFAULT_OPTIONS, CheckOptions, CheckPipeline, Prepared
 from validator.checker.verdicts import Verdicts
-from validator.sanitize import CorrectionAction, Sanitized
+from validator.sanitize import Sanitized
 from validator.verdict import Verdict
 
 
@@ -37,7 +37,7 @@ class WindowPipeline(CheckPipeline):
             parts = [part if "+" not in part[0] else ("", "") for part in parts]
         domains = [domain for _, domain in parts]
         facts = self._knowledge.fresh_among(set(domains))
-        kept = {domain for domain in set(domains) if domain and self._is_kept(domain, facts)}
+        kept = {domain for domain in set(domains) if domain and self._knowledge.is_kept(domain)}
         strange = [index for index, domain in enumerate(domains) if domain not in kept]
         prepared = await self._prepare_many(texts, strange, options)
         addresses = {at: item.parsed for at, item in prepared.items() if isinstance(item.parsed, EmailAddress)}
@@ -71,11 +71,6 @@ class WindowPipeline(CheckPipeline):
             if route is not None:
                 COUNTERS[route.status, route.reason].count += count
         return verdicts
-
-    def _is_kept(self, domain: str, facts: Mapping[str, DomainFacts]) -> bool:
-        """Sanitizing changes nothing about a plain address at *domain*, and says nothing."""
-        known = facts.get(domain)
-        return self._sanitizer.correct_domain(domain).action is CorrectionAction.KEEP if known is None else known.kept
 
     async def _prepare_many(
         self, texts: Sequence[str], indices: Sequence[int], options: CheckOptions

@@ -39,6 +39,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Authenticator(Protocol):
     """Decides whether a request may reach its handler."""
 
+    def waves_through(self, request: web.Request, route: Route) -> str | None:
+        """The actor's name where that takes no thought: nothing to prove, nothing to count. None: `authorise`."""
+        ...
+
     async def authorise(self, request: web.Request, route: Route) -> str:
         """The actor's name for history and logs; raises `NotAuthorised` or `Overloaded`."""
         ...
@@ -46,6 +50,10 @@ class Authenticator(Protocol):
 
 class OpenAuthenticator:
     """Everybody may do everything: a service on loopback without keys, and tests."""
+
+    def waves_through(self, request: web.Request, route: Route) -> str | None:  # noqa: ARG002
+        """Always."""
+        return LOCAL
 
     async def authorise(self, request: web.Request, route: Route) -> str:  # noqa: ARG002
         """Always allows; the actor is `local`."""
@@ -66,10 +74,18 @@ class KeyAuthenticator:
         """No key was ever made."""
         return self._ring.is_empty
 
+    def waves_through(self, request: web.Request, route: Route) -> str | None:
+        """A service without keys, asked from loopback with no proxy in between."""
+        if self._proxies or not (route.scope is None or self._ring.is_empty):
+            return None
+        if route.rate_limited and not (request.remote or "").startswith("127."):
+            return None
+        return "" if route.scope is None else LOCAL
+
     async def authorise(self, request: web.Request, route: Route) -> str:
         """The name of the key, `local` for a service without keys, an empty text where nobody needs one."""
         if route.scope is None or self._ring.is_empty:
-            if route.rate_limited and (self._proxies or not (request.remote or "").startswith("127.")):
+            if route.rate_limited:
                 await self._limit_address(request, route)
             return "" if route.scope is None else LOCAL
         principal = await self._identify(request, route)

@@ -61,7 +61,11 @@ class Mounted:
                 if self._uses_store:
                     await self._runtime.load_store()
                 if self._is_watched:
-                    request[ACTOR] = await self._authenticator.authorise(request, self._route)
+                    actor = self._authenticator.waves_through(request, self._route)
+                    if actor is None:
+                        actor = await self._authenticator.authorise(request, self._route)
+                    if self._uses_store:  # who it was stands in the history; a check has none
+                        request[ACTOR] = actor
                 response = await self._handler(request)
             except asyncio.CancelledError:
                 if not flight.timed_out:
