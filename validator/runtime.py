@@ -246,7 +246,7 @@ def settle_memory() -> None:
     The young ones are looked at often all the same: a hundred thousand at once are a tenth of a second for everybody.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 200, 100)
+    gc.set_threshold(25_000, 80, 100)
     gc.enable()
 
 
