@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 DEFAULT_LIST = "default"
 """The list that applies to every check."""
@@ -237,8 +238,7 @@ class Event:
     """The entry as it was before; None for the first line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """An entry that matches what a check asked about."""
 
     entry_id: str

@@ -168,7 +168,7 @@ class Matcher:
             return ()
         allowed = await self._allowed([(_ADDRESS, address_key(address))])
         return tuple(
-            replace(hit, overridden=hit.overridden or any(_overrides(rule, hit) for rule in allowed.values()))
+            hit._replace(overridden=hit.overridden or any(_overrides(rule, hit) for rule in allowed.values()))
             for hit in hits
         )
 
@@ -200,7 +200,7 @@ def _judged(rows: list[Found], allowed: Mapping[Pair, Override], *names: Pair) -
     rules = [allowed[name] for name in names if name in allowed]
     if not rules:
         return hits
-    marked = (replace(hit, overridden=True) if any(_overrides(rule, hit) for rule in rules) else hit for hit in hits)
+    marked = (hit._replace(overridden=True) if any(_overrides(rule, hit) for rule in rules) else hit for hit in hits)
     return tuple(sorted(marked, key=lambda hit: hit.overridden))
 
 

@@ -120,17 +120,18 @@ class HotLookup(Protocol):
 
 def hit_of(row: Found, *, overridden: bool = False) -> Hit:
     """A row that matched as the value that checks see."""
+    number, kind, key, value, _, cause, name, source, created, last_event, expires, batch_id = row
     return Hit(
-        entry_id=str(row.id),
-        kind=_KINDS[row.kind],
-        value="" if row.key.startswith("#") else row.value or row.key,
-        cause=_CAUSES[row.cause],
-        list=row.list,
-        source=row.source or f"import:{row.batch_id}",
-        since=_moment(row.created),
-        last_event=None if row.last_event is None else _moment(row.last_event),
-        expires=None if row.expires is None else _moment(row.expires),
-        overridden=overridden,
+        str(number),
+        _KINDS[kind],
+        "" if key.startswith("#") else value or key,
+        _CAUSES[cause],
+        name,
+        source or f"import:{batch_id}",
+        _moment(created),
+        None if last_event is None else _moment(last_event),
+        None if expires is None else _moment(expires),
+        overridden,
     )
 
 
