@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, SmallInteger, and_, func, or_, select, type_coerce
 
 from validator.blacklist.entry import Action, Entry, Event, Kind, State
 from validator.blacklist.filter import SEEN, Filter
+from validator.blacklist.store.codes import KindCode
 from validator.blacklist.store.overriding import any_in_force, is_overridden
 from validator.blacklist.store.rows import entries, entry_of, event_of, keys_of, number
 from validator.blacklist.store.tables import BATCHES, ENTRIES, HISTORY, LISTS
@@ -17,11 +19,19 @@ from validator.database.connecting import AsyncConnection
 from validator.errors import NotFound
 
 
+def of_kinds(kinds: Collection[Kind]) -> ColumnElement[bool]:
+    """Entries of these kinds, told so that nobody takes the index of keys for it.
+
+    SQLite would read every entry by that index and sort them, for each page of a listing that is in order already.
+    """
+    return (type_coerce(ENTRIES.c.kind, SmallInteger) + 0).in_([int(KindCode[kind.name]) for kind in kinds])
+
+
 def condition(wanted: Filter, *, now: datetime) -> ColumnElement[bool]:
     """The filter as an SQL condition on `ENTRIES` joined with `LISTS`."""
     parts: list[ColumnElement[bool]] = [ENTRIES.c.state.in_(wanted.states)]
     if wanted.kinds:
-        parts.append(ENTRIES.c.kind.in_(wanted.kinds))
+        parts.append(of_kinds(wanted.kinds))
     if wanted.causes:
         parts.append(ENTRIES.c.cause.in_(wanted.causes))
     if wanted.lists:
@@ -31,9 +41,7 @@ def condition(wanted: Filter, *, now: datetime) -> ColumnElement[bool]:
     if wanted.batch is not None:
         parts.append(ENTRIES.c.batch_id == number(wanted.batch, "import"))
     if wanted.domain:
-        at_domain = and_(
-            ENTRIES.c.kind == Kind.ADDRESS, ENTRIES.c.key.like(f"%@{_escaped(wanted.domain)}", escape="\\")
-        )
+        at_domain = and_(of_kinds([Kind.ADDRESS]), ENTRIES.c.key.like(f"%@{_escaped(wanted.domain)}", escape="\\"))
         parts.append(or_(at_domain, and_(ENTRIES.c.kind != Kind.ADDRESS, ENTRIES.c.key == wanted.domain)))
     if wanted.text:
         pattern = f"%{_escaped(wanted.text.lower())}%"
@@ -88,6 +96,25 @@ async def page(
         if below is not None:
             query = query.where(ENTRIES.c.id < below)
     return [entry_of(row) for row in (await conn.execute(query)).all()]
+
+
+async def addresses_page(
+    conn: AsyncConnection, wanted: Filter, *, now: datetime, limit: int, above: int
+) -> list[tuple[int, str]]:
+    """Row number and form to show of up to *limit* addresses, oldest first from *above* on; erased ones show nothing.
+
+    A tenth of the price of whole entries.
+    """
+    query = (
+        select(ENTRIES.c.id, ENTRIES.c.key, ENTRIES.c.value)
+        .select_from(ENTRIES.join(LISTS, LISTS.c.id == ENTRIES.c.list_id))
+        .where(of_kinds([Kind.ADDRESS]), ENTRIES.c.id > above)
+        .where(condition(await settled(conn, wanted, now=now), now=now))
+        .order_by(ENTRIES.c.id)
+        .limit(limit)
+    )
+    rows = (await conn.execute(query)).all()
+    return [(number, "" if key.startswith("#") else value or key) for number, key, value in rows]
 
 
 async def count(conn: AsyncConnection, wanted: Filter, *, now: datetime) -> int:

@@ -1,0 +1,47 @@
+"""Pages of a long list are read in the order of the table, whatever the filter."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy.dialects import sqlite
+
+from validator.blacklist.clock import utc_now
+from validator.blacklist.entry import Cause, Kind, NewEntry, Rule
+from validator.blacklist.export_form import ADDRESS_ONLY, ExportFormat
+from validator.blacklist.filter import Filter
+from validator.blacklist.service import Blacklist
+from validator.blacklist.store.rows import entries
+from validator.blacklist.store.searching import condition
+from validator.blacklist.store.tables import ENTRIES
+from validator.database import Database
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("wanted", [Filter(), Filter(kinds=[Kind.ADDRESS]), Filter(domain="acme.test")])
+async def test_no_page_sorts_the_whole_list(wanted: Filter, tmp_path: Path) -> None:
+    database = await Database.open(f"sqlite:///{tmp_path / 'list.db'}")
+    query = entries().where(condition(wanted, now=NOW)).order_by(ENTRIES.c.id.desc()).limit(100)
+    text = str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    async with database.reading() as conn:
+        plan = [row[-1] for row in (await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")).all()]
+    await database.aclose()
+    assert not [step for step in plan if "TEMP B-TREE" in step], plan
+
+
+async def test_an_export_of_addresses_goes_on_where_its_page_ended(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("validator.blacklist.exporting.PAGE_ADDRESSES", 3)
+    rules = [Rule(Kind.ADDRESS, f"row{number}@acme.test", f"row{number}@acme.test") for number in range(8)]
+    rules.insert(4, Rule(Kind.DOMAIN, "bad.test", "bad.test"))
+    async with Blacklist.open(database, watch=False, clock=utc_now) as blacklist:
+        await blacklist.entries.add([NewEntry(rule, Cause.MANUAL, "api") for rule in rules], actor="test")
+        pieces = [
+            piece async for piece in blacklist.exporting.export(Filter(), form=ExportFormat.NDJSON, fields=ADDRESS_ONLY)
+        ]
+    assert b"".join(pieces) == b"".join(b'{"email":"row%d@acme.test"}\n' % number for number in range(8))
+    assert len(pieces) == 3
