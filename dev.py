@@ -129,8 +129,10 @@ def demo(words: list[str]) -> None:
 
 
 def test(words: list[str]) -> None:
-    """The whole suite."""
+    """The whole suite but the load tests."""
     environment(development=True)
+    if "-m" not in words:
+        words = ["-m", "not load", *words]
     parallel = [] if any(word.startswith("-n") or word == "-p" for word in words) else ["-n", "2", "--dist", "loadfile"]
     call(PYTHON, "-m", "pytest", *parallel, *words)
 
@@ -167,9 +169,12 @@ def bench(words: list[str]) -> None:
 
 
 def soak(words: list[str]) -> None:
-    """The long load and fault runs; minutes."""
+    """The load and fault runs: `short` as in CI, else in full, which takes many minutes."""
     environment(development=True)
-    call(PYTHON, "-m", "pytest", "tests/load", "-m", "load", "-s", *words, VALIDATOR_SOAK="1")
+    if words[:1] == ["short"]:
+        call(PYTHON, "-m", "pytest", "tests", "-m", "load", *words[1:])
+    else:
+        call(PYTHON, "-m", "pytest", "tests/load", "-m", "load", "-s", *words, VALIDATOR_SOAK="1")
 
 
 def fuzz(words: list[str]) -> None:
