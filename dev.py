@@ -3,10 +3,10 @@
 
     python3 dev.py run          make the environment, serve on 127.0.0.1:8080, print a line to try
     python3 dev.py demo         judge twenty telling addresses without any network
-    python3 dev.py test         the whole test suite            (further words go to pytest)
+    python3 dev.py test         the test suite                  (further words go to pytest)
     python3 dev.py check        format, lint, types, imports, data, OpenAPI drift, guard tests
     python3 dev.py bench NAME   one benchmark: sanitize, dns, blacklist, classify, bulk, http
-    python3 dev.py soak         the long load and fault runs
+    python3 dev.py soak         the load and fault runs in full; `soak short` as in CI
     python3 dev.py fuzz [SECONDS [TARGET ...]]   the fuzzers, 60 s each by default
     python3 dev.py lock         pin every dependency anew, with hashes
     python3 dev.py build        wheel and SBOM into dist/
