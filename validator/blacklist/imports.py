@@ -89,20 +89,21 @@ class Imports:
                 now=self._clock(),
                 owner=self._owner,
             )
-        try:
+        async with contextlib.AsyncExitStack() as unfinished:
+            unfinished.push_async_callback(self._give_up, identifier)
             size = await self._receive(identifier, body, max_bytes)
-        except BaseException:
-            with contextlib.suppress(StorageUnavailable):
-                async with self._database.transaction() as conn:
-                    await finish(
-                        conn, identifier, BatchStatus.FAILED, now=self._clock(), error="its body did not arrive"
-                    )
-            raise
+            unfinished.pop_all()
         async with self._database.transaction() as conn:
             await set_batch(conn, identifier, status=BatchStatus.RUNNING, bytes_total=size, heartbeat=self._clock())
         batch = await self.get(identifier)
         self._begin(batch)
         return batch
+
+    async def _give_up(self, identifier: str) -> None:
+        """Nothing of the body is kept: it was never acknowledged."""
+        with contextlib.suppress(StorageUnavailable):
+            async with self._database.transaction() as conn:
+                await finish(conn, identifier, BatchStatus.FAILED, now=self._clock(), error="its body did not arrive")
 
     async def _receive(self, identifier: str, body: AsyncIterator[bytes], max_bytes: int) -> int:
         size, place, piece = 0, 0, bytearray()

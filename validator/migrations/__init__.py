@@ -48,14 +48,10 @@ def make_file(path: Path) -> bool:
         if connection.execute(_HAS_TABLES).fetchone() != (0,):
             return is_current_file(path)
         connection.execute("PRAGMA journal_mode = WAL")  # stays in the file: readers and the writer never wait
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if connection.execute(_HAS_TABLES).fetchone() == (0,):
-                now = {"now": time.time_ns() // 1_000}
-                for statement in (FOLDER / "tables.sql").read_text("utf-8").split(";\n"):
-                    connection.execute(statement, now if ":now" in statement else {})
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+        connection.execute("BEGIN IMMEDIATE")  # closing the connection before the commit undoes all of it
+        if connection.execute(_HAS_TABLES).fetchone() == (0,):
+            now = {"now": time.time_ns() // 1_000}
+            for statement in (FOLDER / "tables.sql").read_text("utf-8").split(";\n"):
+                connection.execute(statement, now if ":now" in statement else {})
+        connection.execute("COMMIT")
         return is_current_file(path)

@@ -6,6 +6,7 @@ The driver connects and reads rows; what lies between goes past its coroutines, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -58,12 +59,11 @@ class Channel:
                 connection = await psycopg.AsyncConnection.connect(
                     dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, application_name="validator-lookup"
                 )
-                try:
+                with contextlib.ExitStack() as unready:
+                    unready.callback(connection.pgconn.finish)
                     for statement in (_ALWAYS_BY_INDEX, *statements):
                         await connection.execute(statement.encode(), prepare=False)
-                except BaseException:
-                    connection.pgconn.finish()
-                    raise
+                    unready.pop_all()
         except (psycopg.Error, OSError, TimeoutError) as error:
             raise StorageUnavailable(f"the store cannot be reached ({type(error).__name__})") from error
         return cls(connection, timeout_s=timeout_s, lost=lost)

@@ -80,10 +80,9 @@ class SqliteLink:
         try:
             yield
             self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
+        finally:
+            if self._connection.in_transaction:  # it did not come to the commit, or that failed
                 self._connection.execute("ROLLBACK")
-            raise
 
     def locking(self, alias: str) -> str:  # noqa: ARG002
         """See `Link.locking`: the transaction has the whole file already."""

@@ -61,7 +61,7 @@ async def record(conn: AsyncConnection, new: NewEntry, *, now: datetime, actor: 
     if row.state is State.REMOVED and not new.revive:
         return entry_of(row), Recorded.KEPT_REMOVED
     if row.state not in BLOCKING:
-        values = _fresh(new, now=now, actor=actor)
+        values = fresh_values(new, now=now, actor=actor)
         action = Action.ADDED if row.state is State.UNDONE else Action.REVIVED
         await change(conn, row, action, values, now=now, actor=actor, why=new.note)
         outcome = Recorded.REVIVED if row.state is State.REMOVED else Recorded.ADDED
@@ -81,7 +81,7 @@ async def _insert(conn: AsyncConnection, new: NewEntry, list_id: int, *, now: da
         list_id=list_id,
         value=rule.value if rule.value != rule.key else None,
         revision=0,
-        **_fresh(new, now=now, actor=actor),
+        **fresh_values(new, now=now, actor=actor),
     )
     added = (await conn.execute(statement.on_conflict_do_nothing().returning(ENTRIES.c.id))).scalar()
     if added is None:
@@ -94,7 +94,8 @@ async def _insert(conn: AsyncConnection, new: NewEntry, list_id: int, *, now: da
     return True
 
 
-def _fresh(new: NewEntry, *, now: datetime, actor: str) -> dict[str, object]:
+def fresh_values(new: NewEntry, *, now: datetime, actor: str) -> dict[str, object]:
+    """Columns of an entry that is entered now, but those that tell which it is."""
     return {
         "below": new.rule.below,
         "cause": new.cause,

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from validator.blacklist.entry import DEFAULT_LIST, Action, Kind, NewEntry, State
+from validator.blacklist.entry import DEFAULT_LIST, Action, Kind, NewEntry
+from validator.blacklist.store.recording import fresh_values
 from validator.blacklist.store.rows import ensure_list, erasure_secret, history_row, insert_ignoring
 from validator.blacklist.store.tables import ENTRIES, HISTORY
 from validator.database.connecting import AsyncConnection
@@ -45,20 +46,6 @@ async def enter_unknown(conn: AsyncConnection, new: Sequence[NewEntry], *, now: 
 
 
 def _row_of(new: NewEntry, list_id: int, now: datetime, actor: str) -> dict[str, object]:
-    return {
-        "kind": new.rule.kind,
-        "key": new.rule.key,
-        "list_id": list_id,
-        "value": new.rule.value if new.rule.value != new.rule.key else None,
-        "below": False,
-        "cause": new.cause,
-        "state": State.ACTIVE,
-        "source": new.source,
-        "note": new.note or None,
-        "actor": actor,
-        "created": min(new.created, now) if new.created else now,
-        "last_event": new.last_event,
-        "expires": new.expires,
-        "batch_id": None,
-        "revision": 0,
-    }
+    shown = new.rule.value if new.rule.value != new.rule.key else None
+    which = {"kind": new.rule.kind, "key": new.rule.key, "list_id": list_id, "value": shown, "revision": 0}
+    return which | fresh_values(new, now=now, actor=actor)
