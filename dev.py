@@ -133,7 +133,7 @@ def test(words: list[str]) -> None:
     environment(development=True)
     if "-m" not in words:
         words = ["-m", "not load", *words]
-    parallel = [] if any(word.startswith("-n") or word == "-p" for word in words) else ["-n", "2", "--dist", "loadfile"]
+    parallel = [] if any(word.startswith("-n") or word == "-p" for word in words) else ["-n", "3", "--dist", "loadfile"]
     call(PYTHON, "-m", "pytest", *parallel, *words)
 
 

@@ -35,6 +35,7 @@ KEYED = {
     ),
     "with a key, refusing those without": (
         "--header", f"Authorization: Bearer {SECRET}", "--checks", "ignored_auth,not_a_server_error",
+        "--phases", "examples,coverage",  # whether a key is asked for does not hang on the body
     ),
     "without the key that is needed": (
         "--checks", "not_a_server_error,response_schema_conformance,content_type_conformance",
@@ -44,12 +45,12 @@ KEYED = {
 
 @pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
 def test_schemathesis_finds_no_failure(tmp_path: Path, words: tuple[str, ...]) -> None:
-    explore(tmp_path, examples(15), *words)
+    explore(tmp_path, examples(8), *words)
 
 
 @pytest.mark.parametrize("words", KEYED.values(), ids=KEYED)
 def test_schemathesis_finds_no_failure_where_keys_are_needed(tmp_path: Path, words: tuple[str, ...]) -> None:
-    explore(tmp_path, examples(5), *words, keys=f"all:{SECRET}:*", rate_limit_per_key="")
+    explore(tmp_path, examples(4), *words, keys=f"all:{SECRET}:*", rate_limit_per_key="")
 
 
 def explore(folder: Path, number: int, *words: str, **settings: str) -> None:

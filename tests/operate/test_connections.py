@@ -13,6 +13,7 @@ import pytest
 from tests.operate.running import CHECK, read_answer, request_bytes, running
 from validator.errors import StorageUnavailable
 from validator.server.logs import exception_without_words, hide_addresses
+from validator.server.refusal import LINGER_S, MOST_LINGERING
 
 QUICK = {"receive_timeout_s": 1.0, "send_timeout_s": 2.0, "stream_idle_timeout_s": 2.0}
 HEAD = b"POST /check HTTP/1.1\r\nHost: a\r\n"
@@ -177,6 +178,28 @@ async def test_idle_connections_make_room_and_busy_ones_do_not(tmp_path: Path) -
         answer = await here.exchange(request_bytes(), wait_s=2)
         assert answer.startswith(b"HTTP/1.1 503"), answer[:60]
         for _, writer in silent:
+            writer.close()
+
+
+async def test_who_is_refused_can_read_why_although_it_still_sends(tmp_path: Path) -> None:
+    async with running(tmp_path, max_connections=20) as here:
+        silent = [await here.connect() for _ in range(20)]
+        await asyncio.sleep(0.2)
+        refused = [await here.connect() for _ in range(MOST_LINGERING + 6)]
+        late = refused[-MOST_LINGERING:]
+        for piece in (b"POST /check HTTP/1.1\r\nHost: a\r\n", b"Content-Length: 24\r\n\r\n", CHECK):
+            await asyncio.sleep(0.1)  # a close with something unread would have been a reset by now
+            for _, writer in late:
+                writer.write(piece)
+                await writer.drain()
+        for reader, _ in late:
+            status, headers, _ = await read_answer(reader)
+            assert (status, headers["retry-after"], headers["content-type"]) == (503, "1", "application/problem+json")
+            assert await reader.read() == b""
+        await asyncio.sleep(LINGER_S + 0.2)
+        assert not here.service._server.lingering
+        assert here.service._server.open == 20
+        for _, writer in (*silent, *refused):
             writer.close()
 
 

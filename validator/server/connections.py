@@ -23,6 +23,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from validator import metrics
 from validator.server.problems import ProblemException
+from validator.server.refusal import Refusal
 
 SWEEP_S: Final = 1.0
 """Time between two looks at every connection."""
@@ -64,11 +65,6 @@ class ConnectionLimits:
 
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-    b"Content-Type: application/problem+json\r\nContent-Length: 87\r\n\r\n"
-    b'{"type":"about:blank","title":"Not available now","status":503,"detail":"connections"}\n'
-)
 
 
 class GuardedProtocol(RequestHandler):
@@ -90,6 +86,17 @@ class GuardedProtocol(RequestHandler):
         self.starved_at = 0
         self.swept_at = -1
         self.unread_s = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Come in; without room the connection is handed to somebody who says so and sees it off."""
+        server = self._manager
+        if isinstance(server, GuardedServer) and not server.make_room():
+            metrics.HTTP_CLOSED.labels(Overdue.REFUSED.value).inc()
+            refusal = Refusal(server.lingering)
+            transport.set_protocol(refusal)
+            refusal.connection_made(transport)
+            return
+        super().connection_made(transport)
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """aiohttp asks after each piece of a body that was read; most of the time nothing was paused."""
@@ -231,18 +238,16 @@ class GuardedServer(web.Server):
         self.request_id = request_id
         self._most = min(limits.most, max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_KEPT_FREE))
         self._sweeping: asyncio.TimerHandle | None = None
+        self.lingering: dict[Refusal, None] = {}
+        """Refused connections that still may read why, oldest first."""
 
     def __call__(self) -> GuardedProtocol:
         """A protocol for a new connection."""
         return GuardedProtocol(self, loop=self._loop, **self._kwargs)
 
-    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Take the connection in; when there are too many, an idle one makes room, else it is refused."""
-        super().connection_made(handler, transport)
-        if len(self._connections) > self._most and not self._evict():
-            metrics.HTTP_CLOSED.labels(Overdue.REFUSED.value).inc()
-            transport.write(_FULL)
-            handler.force_close()
+    def make_room(self) -> bool:
+        """False when one more is too many; an idle connection makes room."""
+        return len(self._connections) < self._most or self._evict()
 
     def _evict(self) -> bool:
         """Close the idle connection that was opened first; False when every one is at work."""
