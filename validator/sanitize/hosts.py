@@ -23,6 +23,8 @@ BRACKETED_DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|d0t|punkt|точка|punto|\.)\
 """`(dot)`, `[punkt]`."""
 SPACED_DOT = re.compile(r"\s+(?:dot|точка|punto)\s+", re.IGNORECASE)
 """` dot `."""
+_SCHEME = re.compile(r"\s*https?\s*:[/\\\s]*(?=[^\s/])", re.IGNORECASE)
+"""`http://` that was typed or pasted before the domain."""
 _MAX_LABEL = 63
 _QUERY = re.compile(r"\?[\w.-]+=.*")
 _SPACES_AT_DOT = re.compile(r"\s*\.\s*")
@@ -50,7 +52,7 @@ def clean_domain(text: str, is_known: Callable[[str], bool]) -> CleanedDomain:
     if text.isalnum():
         return CleanedDomain(text)
     typed = text
-    text = _plain_dots(text, is_known)
+    text = _plain_dots(_SCHEME.sub("", text, count=1), is_known)
     text = SPACED_DOT.sub(".", BRACKETED_DOT.sub(".", _QUERY.sub("", text)))
     text = _SPACES_AT_DOT.sub(".", text.strip(" .,;:/\\>|\"'"))
     whole = _closed(text)

@@ -20,6 +20,14 @@ _NEVER_LEGAL = frozenset("()<>[]:;,\\")
 _ATOM = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 _COMMENT = re.compile(r"\([^()]*\)")
 _QUOTED = re.compile(r'"([^"]*)"')
+_LINK = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?/")
+"""A host and a path: what stands behind belongs to a link that holds an address."""
+_LINK_PART = re.compile(r"[/?&=#]+")
+_WRAPPERS = frozenset("\"'`{[(<|*")
+_UNLIKE_NAMES = re.compile(r"[^\w.+-]+")
+_LABELLED = re.compile(r".*[:<>]")
+_MIN_WORD = 3
+"""Fewer characters before or behind a stray sign are a part of one name, not a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,9 @@ def clean_local(local: str, *, refused: Callable[[str], bool], rules: SyntaxRule
         return LocalPart(local, "", _bare(local, rules))
     if _COMMENT.search(local) and _COMMENT.sub("", local):
         return LocalPart(local, "", _bare(_COMMENT.sub("", local), rules))
-    pieces = local.split()
-    is_phrase = len(pieces) > 2 and max(map(len, pieces)) > 2
-    if is_phrase or (len(pieces) > 1 and not _NEVER_LEGAL.isdisjoint(local)):
-        return LocalPart(local, "", _bare(pieces[-1], rules))
+    last = _labelled(local)
+    if last is not None:
+        return LocalPart(local, "", _bare(last, rules))
     kept: list[str] = []
     removed: list[str] = []
     begin, end = _edges(local)
@@ -59,13 +66,38 @@ def clean_local(local: str, *, refused: Callable[[str], bool], rules: SyntaxRule
         elif char in _OTHER:
             gone = refused(char)
         else:
-            gone = char == "\\" or (char in _NEVER_LEGAL and (at_edge or (char != "," and refused(char))))
+            stray = char not in ",:" and refused(char) and _is_one_word(local[begin:at], local[at + 1 : end])
+            gone = char == "\\" or (char in _NEVER_LEGAL and (at_edge or stray))
         (removed if gone else kept).append(char)
     text = "".join(kept)
     if not text:
         return LocalPart(local, "", None)
     bare = _bare(text, rules)
     return LocalPart(text, "".join(removed), bare if bare != text else None)
+
+
+def _labelled(local: str) -> str | None:
+    """The part that names the mailbox where something else stands before it: `Ivan ivan`, `login:ivan`, a link.
+
+    None when the whole is one name, though with signs or a space in it. Closing up two things names a third.
+    """
+    pieces = local.split()
+    if len(pieces) > 1:
+        is_phrase = len(pieces) > 2 and max(map(len, pieces)) > 2
+        two_scripts = len({piece.isascii() for piece in pieces}) > 1
+        if is_phrase or two_scripts or pieces[-1][0] in _WRAPPERS or not _NEVER_LEGAL.isdisjoint(local):
+            return pieces[-1]
+    if _LINK.match(local):
+        return _LINK_PART.split(local)[-1]
+    words = [word for word in _UNLIKE_NAMES.split(local) if word]
+    if len(words) == 2 and len(words[0]) >= _MIN_WORD and words[1].casefold().startswith(words[0].casefold()):
+        return words[1]
+    return None
+
+
+def _is_one_word(before: str, behind: str) -> bool:
+    """A sign between *before* and *behind* fell into a name, rather than parting two (`ivan;petrov`, `Ivan>ivan`)."""
+    return min(len(before), len(behind)) < _MIN_WORD
 
 
 def _accepted(char: str, rules: SyntaxRules) -> bool:
@@ -85,8 +117,11 @@ def _edges(local: str) -> tuple[int, int]:
 
 
 def _bare(text: str, rules: SyntaxRules) -> str | None:
-    """The strictest form: accents folded, everything that is not accepted gone, no dot at an end; None when empty."""
-    folded = re.sub(r"(?<=\w),(?=\w)", ".", fold_accents(text))
+    """The strictest form: accents folded, everything that is not accepted gone, no dot at an end; None when empty.
+
+    `,` and `;` share a key with the dot on many layouts, and are read so; before `:` and `>` stands a label.
+    """
+    folded = re.sub(r"(?<=\w)[,;](?=\w)", ".", fold_accents(_LABELLED.sub("", text) or text))
     kept = "".join(
         char for char in folded if (char.isascii() and (char.isalnum() or char in "._-+")) or _accepted(char, rules)
     )

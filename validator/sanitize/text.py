@@ -23,7 +23,7 @@ _TRADE_MARKS = str.maketrans("", "", "™℠")
 _QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ", "'")})
 
 _SCHEME = re.compile(
-    r"\s*(?:(?:mailto|smtp|e-?mail|mail|https?|ftp|xmpp|to|cc|from|почта|имейл|адрес|эл\.? ?почта)\s*[:=]\s*(?://)?"
+    r"\s*[?&]?(?:(?:mailto|smtp|e-?mail|mail|https?|ftp|xmpp|to|cc|from|почта|имейл|адрес|эл\.? ?почта)\s*[:=]\s*(?://)?"
     r"|(?:e-?mail|mail|mailto|contact|kontakt|courriel|correo|почта|адрес|имейл|мейл)\s*[-–—]?\s+)(?!@)",
     re.IGNORECASE,
 )
@@ -34,6 +34,8 @@ _BRACKETED_AT = re.compile(r"\s*[(\[{<]\s*(?:at|a|ät|@|собака|собач�
 _SPACED_AT = re.compile(r"\s+(?:at|собака|собачка|arroba|\(at\))\s+", re.IGNORECASE)
 _NAMED = re.compile(r"[^<>]*<\s*([^<>@]+@[^<>@]+?)\s*>[^<>@]*")
 _NAMED_ROUND = re.compile(r"[^()@]*\(\s*([^()@\s]+@[^()@\s]+)\s*\)[^()@]*")
+_LINK_TO = re.compile(r"<a\s[^<>]*\bhref\s*=\s*[\"']?\s*(mailto:[^\"'<>\s]+)[^<>]*>[^@]*", re.IGNORECASE)
+_QUOTED_LOCAL = re.compile(r'\s*"[^"]*@[^"]*"\s*@.+')
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _COMMENT_AFTER = re.compile(r"(.*[^\s(])\s*\([^()@]*\)\s*")
 _COMMENT_BEFORE = re.compile(r"\s*\([^()@]*\)\s*([^\s)@].*@.*)")
@@ -97,8 +99,11 @@ def _is_selector(char: str) -> bool:
 
 def unwrap(text: str) -> str:
     """The address out of `Name <a@b>`, tags, comments, a scheme, quotes and brackets around the whole."""
-    if _LITERAL.fullmatch(text):
+    if _LITERAL.fullmatch(text) or _QUOTED_LOCAL.fullmatch(text):
         return text.strip()
+    link = _LINK_TO.fullmatch(text.strip())
+    if link is not None:
+        text = link[1]
     scheme = _SCHEME.match(text)
     if scheme is not None and "@" in text[scheme.end() :]:
         text = text[scheme.end() :]
@@ -168,8 +173,11 @@ _SEPARATORS = re.compile(r"[\s,;/|<>()\"]+")
 
 
 def several_addresses(text: str) -> tuple[str, ...]:
-    """The addresses of a text that holds more than one @, in order and without repetitions; empty for none or one."""
-    if text.count("@") < 2:
+    """The addresses of a text that holds more than one @, in order and without repetitions; empty for none or one.
+
+    A quoted local part with an @ in it is one (odd) address, and what stands in its quotes another person's.
+    """
+    if text.count("@") < 2 or _QUOTED_LOCAL.fullmatch(text):
         return ()
     found: dict[str, str] = {}
     for piece in _SEPARATORS.split(text):
