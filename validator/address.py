@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import idna
 
@@ -84,8 +85,7 @@ class SyntaxRules:
     """Accept non-ASCII letters in the local part (RFC 6531)."""
 
 
-@dataclass(frozen=True, slots=True)
-class EmailAddress:
+class EmailAddress(NamedTuple):
     """A syntactically acceptable address."""
 
     local: str

@@ -74,7 +74,7 @@ def without_age(verdict: Verdict) -> Verdict:
     if verdict.explain is None or verdict.explain.dns is None:
         return verdict
     dns = {name: value for name, value in verdict.explain.dns.items() if name not in {"age_s", "expires_in_s"}}
-    return dataclasses.replace(verdict, explain=dataclasses.replace(verdict.explain, dns=dns))
+    return verdict._replace(explain=dataclasses.replace(verdict.explain, dns=dns))
 
 
 async def compare(pipeline: WindowPipeline, texts: Sequence[str], options: CheckOptions, *, single_first: bool) -> None:

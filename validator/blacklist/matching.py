@@ -37,16 +37,13 @@ class Matcher:
         nothing: frozenset[str] = frozenset()
         self._rules = Rules(NO_RULES_YET, (), frozenset(), erased=False, secret=None, allowing=False, lists=nothing)
         self._watch: asyncio.Task[None] | None = None
+        self.has_rules = False
+        """There is an entry of a domain, host or network: looking domains up can come to something."""
 
     @property
     def rules_version(self) -> int:
         """Changes with every rule other than an address, and with the allow-list."""
         return self._rules.version
-
-    @property
-    def has_rules(self) -> bool:
-        """There is an entry of a domain, host or network: looking domains up can come to something."""
-        return bool(self._rules.kinds - {Kind.ADDRESS})
 
     @property
     def has_erased(self) -> bool:
@@ -74,6 +71,7 @@ class Matcher:
         rules = await self._lookup.rules()
         own = self._database.erase_key
         self._rules = replace(rules, secret=own) if rules.erased and own is not None else rules
+        self.has_rules = bool(rules.kinds - {Kind.ADDRESS})
 
     async def require_lists(self, names: Collection[str], *, pointer: str = "/lists") -> None:
         """Raise `UnknownList` when there is no list of one of these names.

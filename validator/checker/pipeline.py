@@ -130,8 +130,12 @@ class CheckPipeline:
         if plain is not None and self._needs_no_repair(plain):
             facts = self._knowledge.fresh(plain.domain)
             if facts is None:
-                (facts,) = await self._knowledge.learn((plain.domain,), self._dns_timeout_s)
-            if facts.alone is not None and options.asks_little and self._is_person(plain):
+                facts = await self._knowledge.learn_kept(plain.domain, self._dns_timeout_s)
+            if (
+                facts.alone is not None
+                and (options is DEFAULT_OPTIONS or options.asks_little)
+                and self._is_person(plain)
+            ):
                 return await self._check_plain(plain, facts, facts.alone)
             prepared = Prepared(text, text, plain)
         else:
@@ -168,7 +172,7 @@ class CheckPipeline:
     async def _with_evidence(self, verdict: Verdict, explain: Explanation) -> Verdict:
         """The verdict with what other rooms know of the address; it decides nothing."""
         extra = await self.evidence(verdict.email) if self.evidence is not None else None
-        return replace(verdict, explain=replace(explain, extra=extra)) if extra else verdict
+        return verdict._replace(explain=replace(explain, extra=extra)) if extra else verdict
 
     # --- text -> address ---------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from validator.mx.answer import Answer, AnswerKind, Fault, failed
 from validator.mx.canary import invented_addresses
 from validator.mx.care import ServerCare
 from validator.mx.health import ServerHealth, ServerState
+from validator.mx.outbox import Outbox
 from validator.mx.pursuit import PROBE_TIMEOUT_S, RETRY_AFTER_S, Pursuit
 from validator.mx.source import OnAnswer
 from validator.mx.tally import Tally
@@ -50,6 +51,7 @@ class DnsClient:
         self._clock = clock
         self._queue: deque[Query] = deque()
         self._tally = Tally()
+        self._outbox = Outbox(self._tally)
         self._salt = Salt()
         self._wheel: Wheel[Query] = Wheel(self._on_due, clock, self._on_tick)
         self.care = ServerCare(
@@ -104,10 +106,7 @@ class DnsClient:
             key, table = self._salt.draw(channel)
             question = encode_question(name, rtype).translate(table)
             channel.plain[key] = (question, name, rtype, on_answer, deadline, now)
-            try:
-                channel.socket.send(key + HEADER_EDNS + question + OPT)
-            except OSError:
-                self._tally.unsent += 1  # a lost datagram: a full buffer or a closed port shows as silence
+            self._outbox.add(channel.socket, key + HEADER_EDNS + question + OPT)
         elif not self._open:
             on_answer(failed(Fault.RESOLVER_DOWN))
         else:

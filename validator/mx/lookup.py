@@ -29,6 +29,8 @@ from validator.mx.source import AnswerSource
 from validator.mx.special import SpecialNames
 
 _RECORDS = AnswerKind.RECORDS
+_USABLE = HostOutcome.USABLE
+_MAIL_HOST = RouteOutcome.DELIVERABLE, RouteFinding.MAIL_HOST
 PARTIAL_TTL_S = 60.0
 """How long a good route is kept of which one host could not be looked up."""
 
@@ -99,10 +101,14 @@ class Lookup:
 
     def _on_mx(self, answer: Answer) -> None:
         self._mx = answer
-        self._targets = mail_exchangers(answer) if answer.kind is _RECORDS else ()
-        if self._targets:
-            self._ask_hosts()
-            return
+        if answer.kind is _RECORDS:
+            self._targets = targets = mail_exchangers(answer)
+            if len(targets) == 1 and (facts := self._rules.hosts.known(targets[0][1])) is not None:
+                self._on_one_known(answer, facts)
+                return
+            if targets:
+                self._ask_hosts()
+                return
         decision = decide_mx(answer)
         assert decision is not None
         if decision[1] is RouteFinding.NO_MX and self._rules.implicit_mx:
@@ -113,12 +119,23 @@ class Lookup:
         else:
             self._on_found(self, Found(decision, (), False, time_to_live(answer)))
 
+    def _on_one_known(self, answer: Answer, facts: HostFacts) -> None:
+        """One host, and it is known: what a domain at a provider comes to."""
+        ((preference, name),) = self._targets
+        if facts.outcome is not _USABLE or not facts.complete:
+            self._ask_hosts()
+            return
+        ttl_s = min(time_to_live(answer), facts.expires_at - self._rules.hosts.now())
+        hosts = (MailHost(name, preference, facts.addresses, _USABLE),)
+        self._on_found(self, Found(_MAIL_HOST, hosts, False, max(ttl_s, POSITIVE_TTL_S[0])))
+
     def _ask_hosts(self) -> None:
         rules = self._rules
         book = rules.hosts
         wanted = []
         for _, name in self._targets[:MAX_HOSTS_RESOLVED]:
-            judged: HostFacts | HostOutcome | None = judge_host_name(name, rules.special) or book.known(name)
+            # a host that is known has a name that may be asked
+            judged: HostFacts | HostOutcome | None = book.known(name) or judge_host_name(name, rules.special)
             if judged is None:
                 wanted.append(name)
             else:

@@ -161,15 +161,17 @@ class MxResolver:
 
     def _ask(self, domain: str, timeout_s: float) -> MailRoute | _Waiting:
         """What is known of *domain*, or a look-up of it that has begun and who waits for it."""
-        known = self.cached(domain)
-        if known is not None:
-            return known
+        stale = self._shards[hash(domain) & 255].get(domain)
+        if stale is not None:
+            known = self.cached(domain)
+            if known is not None:
+                return known
+            stale = self._servable(stale)
         now = self._clock()
         decision = decide_unasked(domain, self._special)
         if decision is not None:
             return MailRoute(domain, *decision, (), False, False, now + UNASKED_TTL_S, now)
         lookup = self._lookups.get(domain)
-        stale = self._stale(domain, now)
         if lookup is None:
             refusal = self._refusal(domain, now)
             if refusal is not None:
@@ -267,13 +269,12 @@ class MxResolver:
             return None
         return MailRoute(domain, RouteOutcome.UNKNOWN, finding, (), False, False, retry_at, now)
 
-    def _stale(self, domain: str, now: float) -> MailRoute | None:
+    def _servable(self, route: MailRoute) -> MailRoute | None:
         """The expired route of a domain that took mail, to be served while DNS does not answer.
 
         Only good answers: an expired "takes no mail" must not turn a failure of DNS into a verdict.
         """
-        route = self._routes.get(domain)
-        if route is None or route.outcome is not RouteOutcome.DELIVERABLE or now > route.expires_at + STALE_S:
+        if route.outcome is not RouteOutcome.DELIVERABLE or self._clock() > route.expires_at + STALE_S:
             return None
         return route._replace(stale=True)
 

@@ -107,16 +107,17 @@ def read_plain(data: bytes, name: str, rtype: int, question_octets: int) -> Answ
         _, flags, questions, answers, authorities, additionals = _COUNTS.unpack_from(data)
         if questions != 1 or flags & 0xFA00 != 0x8000:
             return None
+        names = {HEADER_OCTETS: question_octets - 4}
         if flags & 0x000F == 0 and answers:
-            answer, at = _read_records(data, at, answers, name, rtype)
+            answer, at = _read_records(data, at, answers, name, rtype, names)
             if authorities:
-                at = _skip_servers(data, at, authorities)
+                at = _skip_servers(data, at, authorities, names)
         elif flags & 0x000F in (0, 3) and not answers and authorities == 1:
-            bound, at = _read_soa(data, at)
+            bound, at = _read_soa(data, at, names)
             answer = Answer(AnswerKind.NO_NAME if flags & 0x000F else AnswerKind.NO_DATA, (), bound)
         else:
             return None
-        return answer if _skip_additional(data, at, additionals) == len(data) else None
+        return answer if _skip_additional(data, at, additionals, names) == len(data) else None
     except (IndexError, ValueError, StructError):
         return None
 
@@ -137,8 +138,11 @@ def _read_target(data: bytes, at: int, end: int, name: str) -> str | None:
     return f"{_whole_name(data[at : end - 2] + _ROOT)}.{name[cut:]}"
 
 
-def _read_records(data: bytes, at: int, count: int, name: str, rtype: int) -> tuple[Answer, int]:
-    """The answer section, all of it records of the asked type for the asked name; ValueError when it is not."""
+def _read_records(data: bytes, at: int, count: int, name: str, rtype: int, names: dict[int, int]) -> tuple[Answer, int]:
+    """The answer section, all of it records of the asked type for the asked name; ValueError when it is not.
+
+    *names* are offsets of names that have been read and their octets; those of mail hosts are added.
+    """
     records: list[MailExchanger] | list[str] = []
     least = _MAX_TTL_S
     for _ in range(count):
@@ -161,6 +165,7 @@ def _read_records(data: bytes, at: int, count: int, name: str, rtype: int) -> tu
                 target, after = _read_name(data, at + 2, name)
                 if after != end:
                     raise ValueError("another length")
+            names[at + 2] = len(target) + 2 if target else 1
             records.append((data[at] << 8 | data[at + 1], target))  # type: ignore[arg-type]
         elif (found == _A and length == 4) or (found == _AAAA and length == 16):
             records.append(canonical_address(data[at:end]))  # type: ignore[arg-type]
@@ -182,37 +187,37 @@ def _whole_name(octets: bytes) -> str:
     return name
 
 
-def _read_soa(data: bytes, at: int) -> tuple[int, int]:
+def _read_soa(data: bytes, at: int, names: dict[int, int]) -> tuple[int, int]:
     """One SOA record: how long "there is nothing" holds, and the offset after it; ValueError when it is none."""
-    at = _skip_name(data, at)
+    at = _skip_name(data, at, names)
     found, rclass, ttl, length = _RECORD.unpack_from(data, at)
     at += 10
-    numbers = _skip_name(data, _skip_name(data, at))
+    numbers = _skip_name(data, _skip_name(data, at, names), names)
     if found != _SOA or rclass != _IN or ttl > _MAX_TTL_S or numbers + _SOA_NUMBERS != at + length:
         raise ValueError("not a plain SOA")
     return min(ttl, _U32.unpack_from(data, numbers + 16)[0]), at + length
 
 
-def _skip_servers(data: bytes, at: int, count: int) -> int:
+def _skip_servers(data: bytes, at: int, count: int, names: dict[int, int]) -> int:
     """The offset after an authority section of name servers; ValueError when it holds anything else."""
     for _ in range(count):
-        at = _skip_name(data, at)
+        at = _skip_name(data, at, names)
         found, rclass, ttl, length = _RECORD.unpack_from(data, at)
         at += 10
-        if found != _NS or rclass != _IN or ttl > _MAX_TTL_S or _skip_name(data, at) != at + length:
+        if found != _NS or rclass != _IN or ttl > _MAX_TTL_S or _skip_name(data, at, names) != at + length:
             raise ValueError("not a plain NS")
         at += length
     return at
 
 
-def _skip_additional(data: bytes, at: int, count: int) -> int:
+def _skip_additional(data: bytes, at: int, count: int, names: dict[int, int]) -> int:
     """The offset after the additional section, of which nothing is believed; ValueError when it is not plain."""
     if count == 1 and len(data) == at + 11 and data[at : at + 3] == _PLAIN_OPT and data[at + 5 : at + 7] == b"\0\0":
         return at + 11 if data[at + 9 :] == b"\0\0" else at
     edns_seen = False
     for _ in range(count):
         owner_at = at
-        at = _skip_name(data, at)
+        at = _skip_name(data, at, names)
         found, rclass, ttl, length = _RECORD.unpack_from(data, at)
         at += 10 + length
         if found == _OPT_TYPE:
@@ -270,13 +275,18 @@ def _text(labels: list[bytes]) -> str:
     return name.decode("ascii").lower()
 
 
-def _skip_name(data: bytes, at: int) -> int:
-    """The offset after a name of any characters; IndexError or ValueError when it is not well-formed."""
+def _skip_name(data: bytes, at: int, names: dict[int, int]) -> int:
+    """The offset after a name of any characters; IndexError or ValueError when it is not well-formed.
+
+    *names* are offsets of names that have been read and their octets; this one is added, so that each part of a message
+    is walked once however many records point at it.
+    """
     after = 0
-    part, limit, octets, hops = at, len(data), 1, 0
+    begin, part, limit, octets, hops = at, at, len(data), 1, 0
     while at < limit:
         length = data[at]
         if length == 0:
+            names[begin] = octets
             return after or at + 1
         if length < 0x40:
             at += 1 + length
@@ -289,6 +299,15 @@ def _skip_name(data: bytes, at: int) -> int:
             if length < 0xC0 or at + 1 >= limit or target >= part or hops > _MAX_POINTERS:
                 break
             after = after or at + 2
+            known = names.get(target)
+            if known is not None:
+                octets += known - 1
+                if octets > 255:
+                    break
+                names[begin] = octets
+                return after
+            if octets == 1:
+                begin = target  # a pointer and nothing before it: what it points at is the name
             limit = part
             part = at = target
     raise ValueError("not a name")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 APPLY_FROM = 0.9
 """Confidence from which a repair is applied (owner's promise: never silently name another person's mailbox)."""
@@ -22,8 +22,7 @@ class CorrectionAction(StrEnum):
     """Leave it and name the other one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
+class Correction(NamedTuple):
     """The answer about one domain."""
 
     domain: str

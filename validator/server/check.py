@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from validator.checker import CheckOptions
+from validator.checker import DEFAULT_OPTIONS, CheckOptions
 from validator.checker.document import verdict_document
 from validator.errors import ValidatorError
 from validator.server.answers import JsonAnswer
@@ -25,7 +25,7 @@ RETRY_AFTER_UNKNOWN_S = 30
 """What a client is told to wait before it asks again about an address that DNS could not decide."""
 
 _PLAIN_OPTIONS = {
-    (sanitize, explain): CheckOptions(sanitize=sanitize, explain=explain)
+    (sanitize, explain): DEFAULT_OPTIONS if sanitize and not explain else CheckOptions(sanitize, explain)
     for sanitize in (True, False)
     for explain in (True, False)
 }
