@@ -187,6 +187,7 @@ def test_a_name_that_does_not_exist_is_read_by_hand_with_the_bound_of_its_soa() 
         b"\xc0\x0c\0\x0f\0\1\0\0\1\x2c\0\1\0",  # too short for a preference
         b"\xc0\x0c\0\x0f\0\1\0\0\1\x2c\0\3\0\x0a\0\0",  # something after the end
         b"\xc0\x0c\0\x0f\0\1\0\0\1\x2c\0\5\0\x0a\1a\xc0",  # a pointer cut in half
+        b"\xc0\x0c\0\x0f\0\1\0\0\1\x2c\0\3\0\xc0\x0c",  # a pointer that begins in the preference
         b"\xc0\x0c\0\x0f\0\1\0\0\1\x2c\0\5\0\x0a\x80\1\0",  # a label type that does not exist
         b"\xc0\x0c\0\x0f\0\1\0\0\1\x2c\xff\xff\0\x0a\0",  # a length beyond the end
     ],

@@ -131,7 +131,7 @@ def _read_target(data: bytes, at: int, end: int, name: str) -> str | None:
         return _whole_name(data[at:end])
     cut = (data[end - 2] << 8 | data[end - 1]) - _ASKED_NAME
     left = len(name) - cut
-    if not 0 < left <= len(name) or end - at + left > _MOST_OCTETS or (cut and name[cut - 1] != "."):
+    if end - at < 2 or not 0 < left <= len(name) or end - at + left > _MOST_OCTETS or (cut and name[cut - 1] != "."):
         return None
     if end - at == 2:
         return name[cut:]
