@@ -24,6 +24,7 @@ from validator.database import Database
 from validator.errors import StorageUnavailable
 from validator.feedback.gate import WebhookGate
 from validator.feedback.reasons import Disposition, FailureReason
+from validator.feedback.reply import Stage
 from validator.feedback.service import ConfirmDomain, Feedback
 from validator.keys.key import parse_static_keys
 from validator.keys.ring import KeyRing
@@ -143,6 +144,9 @@ def imported_text_judge(feedback: Feedback) -> Classify:
 
     def judge(text: str) -> Cause | None:
         found = feedback.classifier.classify_text(text)
+        if found.reason is FailureReason.RECIPIENT_FILTERED and found.code is None and not found.enhanced_status:
+            # no reply of a server, but the word under which another system lists whom it does not find
+            found = feedback.classifier.classify_text(text, stage=Stage.RCPT)
         match found.disposition:
             case Disposition.HARD | Disposition.SOFT | Disposition.COMPLAINT:
                 return causes.get(found.reason.value, Cause.IMPORT)

@@ -251,8 +251,9 @@ async def test_a_star_for_everybody_is_refused_with_the_way_to_do_it(served: Ser
         ('"E-mail";"Причина";"Дата добавления"\n"jane@example.org";"отписка";"01.02.2024 10:00"\n', None,
          "unsubscribe"),
         ('{"email": "jane@example.org", "type": "spam"}\n', None, "complaint"),
+        ("ID;E-mail;Причина\n7;jane@example.org;Несуществующий адрес\n", None, "mailbox_not_found"),
     ],
-    ids=["plain", "sendgrid", "mailgun", "ses", "postmark", "bitrix24", "ndjson"],
+    ids=["plain", "sendgrid", "mailgun", "ses", "postmark", "bitrix24", "ndjson", "a word of a list"],
 )  # fmt: skip
 async def test_an_import_is_a_paste_or_a_file_and_its_header_is_recognised(
     served: Service, text: str, value: str | None, cause: str
@@ -278,6 +279,14 @@ async def test_importing_a_list_of_blocks_does_not_blacklist_the_people_in_it_un
 async def test_utf_8_with_bom_and_utf_16_are_read(served: Service, encoding: str) -> None:
     report = await brought(served, "email;note\r\njane@example.org;жалоба\r\n".encode(encoding))
     assert (report["counts"]["added"], report["counts"]["faults"]) == (1, 0)
+
+
+async def test_an_older_charset_is_believed_when_the_request_names_it(served: Service) -> None:
+    body = "email;note\r\njane@example.org;Müller\r\n".encode("latin-1")
+    headers = {"Content-Type": "text/csv; charset=iso-8859-1"}
+    report = await call(served, "POST", "/blacklist/imports", body, 201, headers=headers)
+    assert (report["counts"]["added"], report["counts"]["faults"]) == (1, 0)
+    assert (await call(served, "GET", "/blacklist"))["entries"][0]["note"] == "Müller"
 
 
 async def test_a_dry_run_changes_nothing(served: Service) -> None:

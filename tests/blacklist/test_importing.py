@@ -274,3 +274,34 @@ def test_a_run_is_cut_between_lines(lines: int, count: int) -> None:
     head, rest = run.cut(count)
     assert [*head.rows(), *(rest.rows() if rest is not None else ())] == list(run.rows())
     assert head.lines == min(lines, count)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("ID;E-mail;Причина\n1;a@x.org;Жалоба на спам\n", Cause.COMPLAINT),
+        ("E-mail;Причина\na@x.org;Пожаловался на рассылку\n", Cause.COMPLAINT),
+        ("E-mail;Причина\na@x.org;Отписался от рассылки\n", Cause.UNSUBSCRIBE),
+        ("E-Mail-Adresse;Grund;Datum\na@x.org;Beschwerde;01.02.2024\n", Cause.COMPLAINT),
+        ("Adresse e-mail;Motif\na@x.org;Désinscription\n", Cause.UNSUBSCRIBE),
+        ("Correo electrónico,Motivo\na@x.org,Queja\n", Cause.COMPLAINT),
+        ("Indirizzo email;Motivo\na@x.org;Disiscritto\n", Cause.UNSUBSCRIBE),
+        ("Adres e-mail;Powód\na@x.org;Skarga\n", Cause.COMPLAINT),
+        ("邮箱,原因\na@x.org,退订\n", Cause.UNSUBSCRIBE),
+        ("address,tags,created_at\na@x.org,*,2024-01-02\n", Cause.UNSUBSCRIBE),
+        ("Email Address,First Name,UNSUB_TIME,UNSUB_REASON\na@x.org,A,2020-01-02,too much\n", Cause.UNSUBSCRIBE),
+        ("Email Address,CLEAN_TIME\na@x.org,2020-01-02\n", Cause.PROVIDER_LIST),
+        ("email,tags\na@x.org,vip\n", Cause.IMPORT),
+    ],
+)
+def test_headers_and_words_of_other_languages_and_lists_for_one_cause_are_understood(text: str, cause: Cause) -> None:
+    [row] = read(text, classify=judge)
+    assert isinstance(row, Row), row
+    assert (row.rule.value, row.cause) == ("a@x.org", cause)
+
+
+def test_the_last_event_tells_since_when_where_nothing_else_does() -> None:
+    [row] = read("EmailAddress,Reason,LastUpdateTime\na@x.org,BOUNCE,2020-04-10T21:03:05Z\n")
+    assert isinstance(row, Row)
+    assert row.created is not None
+    assert row.created.year == 2020

@@ -116,3 +116,25 @@ async def test_a_dry_run_counts_and_changes_nothing(blacklist: Blacklist) -> Non
     assert (done.counts.added, done.counts.unchanged, done.counts.duplicates, done.counts.faults) == (2, 1, 1, 1)
     assert [fault.line for fault in done.faults] == [4]
     assert len(await everything(blacklist)) == 1
+
+
+@pytest.mark.parametrize("causes", [("mailbox_not_found", "complaint"), ("complaint", "mailbox_not_found")])
+async def test_of_several_lines_about_an_address_the_heaviest_cause_is_kept(
+    blacklist: Blacklist, causes: tuple[str, str]
+) -> None:
+    await put(blacklist, "there@example.com", cause=Cause.MAILBOX_FULL)
+    lines = "".join(f"{who}@example.com,{why}\n" for who in ("new", "there") for why in causes)
+    text = f"email,cause\n{lines}"
+    rehearsed = await blacklist.imports.rehearse([text.encode()], ImportOptions())
+    batch = await bring(blacklist, text)
+    assert {k: v for k, v in batch.counts.items() if v} == {"lines": 5, "added": 1, "changed": 1, "duplicates": 2}
+    assert rehearsed.counts.document() == batch.counts
+    assert {entry.cause for entry in (await everything(blacklist)).values()} == {Cause.COMPLAINT}
+    await blacklist.imports.undo(batch.id, actor="b")
+    await blacklist.imports.wait(batch.id, timeout_s=30)
+    assert [entry.cause for entry in (await everything(blacklist)).values()] == [Cause.MAILBOX_FULL]
+
+
+async def test_a_domain_that_stands_twice_covers_below_when_either_line_says_so(blacklist: Blacklist) -> None:
+    await bring(blacklist, "bad.example\n*.bad.example\n")
+    assert await domain_hits(blacklist, "x.bad.example")

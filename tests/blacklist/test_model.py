@@ -111,8 +111,8 @@ class ListModel(RuleBasedStateMachine):
         before = dict(self.known)
         text = "email,cause\n" + "".join(f"{who},{why}\n" for who, why in people)
         batch = self.do(bring(self.blacklist, text, revive=revive))
-        for who, why in dict(reversed(people)).items():  # the first line of a person counts
-            self._enter(who, why, revive=revive)
+        for who in {who for who, _ in people}:  # of several lines about a person the heaviest counts
+            self._enter(who, max((why for name, why in people if name == who), key=WEIGHT.__getitem__), revive=revive)
         self.imports.append((batch.id, before))
 
     @precondition(lambda self: self.imports)

@@ -11,7 +11,7 @@ from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind
 from validator.blacklist.importing.lines import Encoding
 
 if TYPE_CHECKING:
-    from validator.blacklist.store.loading import Counts
+    from validator.blacklist.store.block import Counts
 
 
 @dataclass(frozen=True, slots=True)

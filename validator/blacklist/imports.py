@@ -34,8 +34,9 @@ from validator.blacklist.store.batches import (
     set_batch,
     store_chunk,
 )
+from validator.blacklist.store.block import Counts
 from validator.blacklist.store.link import bulk_link
-from validator.blacklist.store.loading import Counts, Link, Superseded
+from validator.blacklist.store.loading import Link, Superseded
 from validator.blacklist.store.rows import erasure_secret
 from validator.blacklist.worker import CHUNK_BYTES, Importer, Job, Progress, Stopped, stored_chunks, undo
 from validator.database import Changed, Database, microseconds

@@ -14,19 +14,9 @@ from validator.blacklist.entry import Cause, Kind, State
 from validator.blacklist.guard import WITH_FORCE, Guard
 from validator.blacklist.importing import NOT_THE_RECIPIENT, WARNINGS, Defaults, Fault, Reader, Row, Run
 from validator.blacklist.keys import erased_key
+from validator.blacklist.store.block import Block, Counts, Staged
 from validator.blacklist.store.codes import CauseCode, KindCode, StateCode
-from validator.blacklist.store.loading import (
-    BLOCK_ROWS,
-    Block,
-    Counts,
-    Link,
-    Staged,
-    Superseded,
-    chunks_of,
-    list_id,
-    load,
-    rehearse,
-)
+from validator.blacklist.store.loading import BLOCK_ROWS, Link, Superseded, chunks_of, list_id, load, rehearse
 from validator.blacklist.store.undoing import undo_additions, undo_changes
 from validator.database import microseconds
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from validator.blacklist.batch import Batch
     from validator.blacklist.import_options import ImportOptions, LineFault
     from validator.blacklist.service import Blacklist
-    from validator.blacklist.store.loading import Counts
+    from validator.blacklist.store.block import Counts
 
 _SHOWN_FAULTS = 20
 _RATE_LINES = 10_000
@@ -77,7 +77,7 @@ def import_command(
                 settings_file,
                 _importing(chunks, options, file.name, size, digest, going_on, bar.advance),
             )
-            from validator.blacklist.store.loading import Counts as _Counts
+            from validator.blacklist.store.block import Counts as _Counts
 
             counts, headline, number = _Counts(**batch.counts), f"import {batch.id} is {batch.status}", batch.id
     _report(headline, counts, bar.seconds)

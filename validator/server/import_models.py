@@ -114,7 +114,7 @@ class PageQuery(StrictRequest):
 
 def import_document(batch: Batch) -> dict[str, Any]:
     """The wire form of a report without lines."""
-    from validator.blacklist.store.loading import Counts
+    from validator.blacklist.store.block import Counts
 
     return {
         "id": batch.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from validator.blacklist.batch import BatchStatus, Operation
 from validator.blacklist.import_options import ImportOptions, LineFault
+from validator.blacklist.importing import Encoding
 from validator.errors import LimitExceeded
 from validator.server.app_keys import RUNTIME
 from validator.server.blacklist import actor_of, blacklist_of
@@ -61,7 +63,7 @@ async def post_import(request: web.Request) -> web.StreamResponse:
         replace=query.replace,
         force=query.force,
         judge=query.judge,
-        encoding=query.encoding,
+        encoding=query.encoding or _told_encoding(request),
     )
     imports, actor = blacklist_of(request).imports, actor_of(request)
     most = request.app[RUNTIME].settings.import_max_bytes
@@ -77,6 +79,26 @@ async def post_import(request: web.Request) -> web.StreamResponse:
     status = 201 if batch.status is BatchStatus.DONE else 202
     report = import_document(batch) | {"faults": [_fault(fault) for fault in faults]}
     return json_response(report, status=status, headers=headers)
+
+
+_CHARSETS = {
+    "iso8859-1": Encoding.CP1252,
+    "cp1252": Encoding.CP1252,
+    "cp1250": Encoding.CP1250,
+    "cp1251": Encoding.CP1251,
+    "cp866": Encoding.CP866,
+    "koi8-r": Encoding.KOI8_R,
+    "koi8-u": Encoding.KOI8_U,
+}
+"""Python's names of what `charset` may say; Latin-1 is read as its superset, as browsers do."""
+
+
+def _told_encoding(request: web.Request) -> Encoding | None:
+    """What `Content-Type: text/csv; charset=…` says, when that is an older encoding; UTF-8 tells itself."""
+    try:
+        return _CHARSETS.get(codecs.lookup(request.charset or "utf-8").name)
+    except (LookupError, ValueError):
+        return None
 
 
 async def _body(request: web.Request, name: str) -> tuple[str, AsyncIterator[bytes]]:

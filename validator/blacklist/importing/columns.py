@@ -6,6 +6,7 @@ Recognised: SendGrid, Mailgun, Amazon SES, Postmark, Mandrill, SparkPost, Bitrix
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -56,24 +57,39 @@ _NAMES: dict[Column, tuple[str, ...]] = {
     Column.VALUE: (
         "value", "email", "emailaddress", "address", "mail", "recipient", "recipientemail", "subscriber", "contact",
         "почта", "электроннаяпочта", "адрес", "адресэлектроннойпочты", "емейл", "имейл", "получатель",
-        "домен", "domain", "элпочта", "пошта", "електроннапошта",
+        "домен", "domain", "элпочта", "пошта", "електроннапошта", "электронныйадрес", "emailадрес", "адресemail",
+        "электроннаяпочтаклиента", "адресаелектронноипошти", "имейладрес", "mailaddress", "useremail", "customeremail",
+        "emailid", "primaryemail", "emailadresse", "mailadresse", "empfanger", "adresseemail", "adressemail",
+        "courriel", "adressecourriel", "correo", "correoelectronico", "direcciondecorreo",
+        "direcciondecorreoelectronico",
+        "direcciondeemail", "indirizzoemail", "indirizzomail", "indirizzodipostaelettronica", "enderecodeemail",
+        "enderecoeletronico", "enderecoemail", "adresemail", "adrespocztyelektronicznej", "emailadres", "epost",
+        "epostadress", "epostadresse", "emailovaadresa", "eposta", "epostaadresi", "邮箱", "邮箱地址", "电子邮箱",
+        "电子邮件", "邮件地址", "メールアドレス", "メール", "이메일", "이메일주소",
     ),
     Column.KIND: ("kind",),
     Column.BELOW: ("below", "subdomains"),
     Column.LIST: ("list", "listname", "scope", "stream", "messagestream"),
-    Column.CAUSE: ("cause", "type", "suppressionreason", "bouncetype", "category", "тип"),
+    Column.CAUSE: ("cause", "type", "suppressionreason", "bouncetype", "category", "тип", "typ", "tipo"),
     Column.TEXT: (
         "reason", "error", "description", "message", "bouncereason", "причина", "ошибка", "описание",
+        "grund", "fehler", "motif", "raison", "erreur", "motivo", "razon", "powod", "przyczyna", "duvod", "neden",
+        "原因", "理由",
     ),
     Column.DETAIL: ("detail", "details", "diagnosticcode", "smtpresponse", "serverresponse", "ответсервера"),
     Column.BOUNCED: ("bouncedat", "bouncetime", "bouncedate", "lastbounce", "failedat"),
     Column.INACTIVE: ("inactive",),
     Column.CODE: ("code", "status", "statuscode", "smtpcode", "enhancedcode", "код", "статус"),
-    Column.NOTE: ("note", "notes", "comment", "комментарий", "примечание", "коментар"),
+    Column.NOTE: (
+        "note", "notes", "comment", "комментарий", "примечание", "коментар", "unsubreason", "bemerkung",
+        "anmerkung", "notiz", "kommentar", "commentaire", "comentario", "nota", "uwagi", "备注",
+    ),
     Column.SOURCE: ("source", "origin"),
     Column.CREATED: (
         "created", "createdat", "creationdate", "date", "timestamp", "added", "addedat", "createdate", "suppressedat",
         "дата", "датасоздания", "датадобавления", "создан", "добавлен",
+        "datum", "fecha", "data", "tarih", "日期", "日付", "datecreation", "dateajout", "erstelltam", "unsubtime",
+        "cleantime", "unsubscribedat", "optouttime", "optoutdate", "complainedat",
     ),
     Column.LAST_EVENT: (
         "lastevent", "lasteventat", "lastupdatetime", "lastupdate", "lastupdated", "updated", "updatedat",
@@ -82,6 +98,17 @@ _NAMES: dict[Column, tuple[str, ...]] = {
     Column.EXPIRES: ("expires", "expiresat", "expiry", "expiration", "keepuntil", "действуетдо"),
     Column.STATE: ("state",),
 }  # fmt: skip
+_TOLD_BY = {
+    "unsubtime": Cause.UNSUBSCRIBE,
+    "unsubscribedat": Cause.UNSUBSCRIBE,
+    "optouttime": Cause.UNSUBSCRIBE,
+    "optoutdate": Cause.UNSUBSCRIBE,
+    "tag": Cause.UNSUBSCRIBE,
+    "tags": Cause.UNSUBSCRIBE,
+    "complainedat": Cause.COMPLAINT,
+    "cleantime": Cause.PROVIDER_LIST,
+}
+"""Columns that only lists for one cause have, as Mailchimp's; a tag beside an `address` is Mailgun's."""
 _BY_NAME = {name: column for column, names in _NAMES.items() for name in names}
 _DELIMITERS = (",", ";", "\t", "|")
 
@@ -117,7 +144,33 @@ _WORDS = {
     "bademailaddress": Cause.PROVIDER_LIST,
     "manuallydeactivated": Cause.MANUAL,
     "unsubscribe": Cause.UNSUBSCRIBE,
+    "unsubscribes": Cause.UNSUBSCRIBE,
+    "unsubscription": Cause.UNSUBSCRIBE,
+    "optout": Cause.UNSUBSCRIBE,
+    "optedout": Cause.UNSUBSCRIBE,
+    "complaints": Cause.COMPLAINT,
+    "spamcomplaints": Cause.COMPLAINT,
+    "reportedspam": Cause.COMPLAINT,
+    "reportedasspam": Cause.COMPLAINT,
+    "markedasspam": Cause.COMPLAINT,
+    "feedbackloop": Cause.COMPLAINT,
 }
+_FOREIGN_WORDS = {
+    Cause.COMPLAINT: (
+        "спам", "жалобы", "пожаловался", "пожаловалась", "скарга", "beschwerde", "spambeschwerde", "plainte",
+        "plaintespam", "plaintepourspam", "queja", "quejadespam", "reclamo", "segnalazionespam", "reclamacao",
+        "denunciadespam", "skarga", "sikayet", "投诉", "苦情",
+    ),
+    Cause.UNSUBSCRIBE: (
+        "отписалсяотрассылки", "отпискаотрассылки", "відписка", "відписався", "відписалася", "abmeldung", "abgemeldet",
+        "desinscription", "desinscrit", "desinscrite", "desabonnement", "desabonne", "baja", "dadodebaja",
+        "disiscritto", "disiscritta", "disiscrizione", "descadastro", "descadastrado", "wypisany", "wypisana",
+        "rezygnacja", "退订", "配信停止",
+    ),
+}  # fmt: skip
+_WORDS |= {word: cause for cause, words in _FOREIGN_WORDS.items() for word in words}
+_COMPLAINED = re.compile(r"(?:жалоба|скарга|пожаловал\w*)\s+(?:на|получател|одержувач|отправ)", re.IGNORECASE)
+"""A sentence of a Russian or Ukrainian system about a complaint: the words about spam in it are no filter's."""
 _NOT_THE_RECIPIENT = frozenset(
     {
         "spamnotification", "blocked", "block", "dmarcpolicy", "transient", "dnserror", "autoresponder", "subscribe",
@@ -141,7 +194,7 @@ def recognise(cells: Sequence[str]) -> dict[Column, int] | None:
     for position, cell in enumerate(cells):
         if "@" in cell:
             return None
-        column = _BY_NAME.get(_plain(cell))
+        column = column_of(cell)
         if column is not None:
             found.setdefault(column, position)
     return found if Column.VALUE in found else None
@@ -149,7 +202,19 @@ def recognise(cells: Sequence[str]) -> dict[Column, int] | None:
 
 def column_of(name: str) -> Column | None:
     """What a field of a JSON object holds."""
-    return _BY_NAME.get(_plain(name))
+    plain = _plain(name)
+    return _BY_NAME.get(plain) or _BY_NAME.get(_unaccented(plain))
+
+
+def cause_of_header(cells: Sequence[str]) -> Cause | None:
+    """The cause that all lines under this header share, where its columns say so."""
+    names = {_plain(cell) for cell in cells}
+    told = {
+        cause
+        for name, cause in _TOLD_BY.items()
+        if name in names and (name not in {"tag", "tags"} or "address" in names)
+    }
+    return told.pop() if len(told) == 1 else None
 
 
 def delimiter_of(line: str) -> str | None:
@@ -165,11 +230,19 @@ def _plain(name: str) -> str:
     return _NOT_LETTERS.sub("", name.lower())
 
 
+def _unaccented(plain: str) -> str:
+    """`désinscription` as `desinscription`; letters of other scripts that look composed, such as `й`, as they are."""
+    parts = (unicodedata.normalize("NFD", char) for char in plain.replace("ł", "l"))
+    return "".join(part[0] if part[0].isascii() else unicodedata.normalize("NFC", part) for part in parts)
+
+
 @lru_cache(maxsize=4_096)
 def cause_of(word: str) -> Cause | None:
     """The cause that one word of another system stands for."""
     plain = _plain(word)
-    return _OWN_WORDS.get(plain) or _WORDS.get(plain)
+    if _COMPLAINED.match(word.strip()):
+        return Cause.COMPLAINT
+    return _OWN_WORDS.get(plain) or _WORDS.get(plain) or _WORDS.get(_unaccented(plain))
 
 
 def is_not_the_recipient(word: str) -> bool:

@@ -24,6 +24,8 @@ class Records:
 
     def __init__(self, defaults: Defaults) -> None:
         self._defaults = defaults
+        self.told: Cause | None = None
+        """What the header says of all its lines; words of a line's own come first."""
 
     def entered(self, number: int, fields: Mapping[Column, str]) -> Iterator[Row | Fault]:
         """What the fields of the record that begins on line *number* come to; a row may have warnings before it."""
@@ -70,7 +72,7 @@ class Records:
             _member(State, fields.get(Column.STATE, "")) or State.ACTIVE,
             fields.get(Column.SOURCE, "")[:MAX_NOTE_CHARS] or None if Column.STATE in fields else None,
             self._note(fields, word),
-            dates.get(Column.CREATED) or bounced,
+            dates.get(Column.CREATED) or bounced or dates.get(Column.LAST_EVENT),
             dates.get(Column.LAST_EVENT) or bounced,
             expires,
         )
@@ -100,6 +102,8 @@ class Records:
         if found is Cause.REPEATED_SOFT_BOUNCE and fields.get(Column.INACTIVE, "").lower() in _TRUE:
             found = Cause.PROVIDER_LIST  # soft or not, the provider has given the address up
         word = fields.get(Column.CAUSE) if found is None else None
+        if found is None and self.told is not None:
+            return self.told, word
         if found in {None, Cause.PROVIDER_LIST}:
             found = self._judged(fields, found)
         return found, word

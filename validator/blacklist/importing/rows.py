@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from validator.blacklist.entry import MAX_NOTE_CHARS, Cause, Kind, RuleFault, State
-from validator.blacklist.importing.columns import Column, armed, column_of, delimiter_of, recognise
+from validator.blacklist.importing.columns import Column, armed, cause_of_header, column_of, delimiter_of, recognise
 from validator.blacklist.importing.record import ANGLE, Records, stripped
 from validator.blacklist.importing.row import Defaults, Fault, Format, Row
 from validator.blacklist.keys import address_rule, parse_rule
@@ -112,6 +112,7 @@ class Rows:
         self.format, self._delimiter = Format.CSV, delimiter
         cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
         self._columns, self._cells = recognise(cells) or {}, len(cells)
+        self._records.told = cause_of_header(cells)
         return True
 
     def _csv(self, number: int, text: str) -> Iterator[Row | Fault]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from validator.blacklist.store.loading import STAGE_COLUMNS, Part, Staged, StagedRun
+from validator.blacklist.store.block import STAGE_COLUMNS, Part, Staged, StagedRun
 from validator.errors import StorageUnavailable
 
 _COPY = f"COPY stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from validator.blacklist.store.loading import STAGE_COLUMNS, Part, StagedRun
+from validator.blacklist.store.block import STAGE_COLUMNS, Part, StagedRun
 from validator.errors import StorageUnavailable
 from validator.store_file import StoreFile, existing_uri
 

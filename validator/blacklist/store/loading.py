@@ -8,36 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from validator.blacklist.entry import Cause, outweighs
+from validator.blacklist.store.block import Block, Counts, Part
 from validator.blacklist.store.codes import ActionCode, CauseCode, StateCode
 
 BLOCK_ROWS: Final = 50_000
 """Entries per transaction: other writers wait for one block at most."""
 
-Staged = tuple[Any, ...]
-"""kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, erased_key."""
-
-
-@dataclass(slots=True)
-class StagedRun:
-    """Rows that differ in their key only."""
-
-    row: Staged
-    """Any of them."""
-    text: list[str] = field(default_factory=list)
-    """Their keys, each with a line feed after it, in pieces. ASCII letters, digits and `. _ - + @`, nothing else."""
-
-
-Part = list[Staged] | StagedRun
-"""Some rows of a block."""
-
-STAGE_COLUMNS: Final = (
-    "kind", "key", "list_id", "value", "below", "cause", "state", "source", "note", "created", "last_event", "expires",
-    "erased_key",
-)  # fmt: skip
 KEPT = ("below", "cause", "state", "source", "note", "actor", "created", "last_event", "expires", "batch_id")
 """Columns of an entry that may change, and that its history therefore keeps."""
 _ADDED, _CHANGED, _FOUND, _REVIVED = (
@@ -113,6 +92,26 @@ INSERT INTO blacklist_entry (kind, key, list_id, value, below, cause, state, sou
 SELECT kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, :batch, 0
   FROM stage s ORDER BY s.kind, s.key, s.list_id, s.id ON CONFLICT DO NOTHING"""
 _ONLY_FIRST = "DELETE FROM stage WHERE id NOT IN (SELECT MIN(id) FROM stage GROUP BY kind, key, list_id)"
+_ONLY_HEAVIEST = f"""
+DELETE FROM stage WHERE id NOT IN (SELECT id FROM (SELECT s.id, ROW_NUMBER() OVER (
+       PARTITION BY s.kind, s.key, s.list_id
+       ORDER BY CASE WHEN s.state >= 2 THEN 1 ELSE 0 END, {_weight("s.cause")} DESC,
+                CASE WHEN s.expires IS NULL THEN 0 ELSE 1 END, s.expires DESC, s.id) AS place FROM stage s) ranked
+ WHERE place = 1)"""  # noqa: S608
+_COVER_BELOW = """
+UPDATE stage SET below = (1 = 1) WHERE NOT below AND EXISTS (SELECT 1 FROM stage o
+ WHERE o.kind = stage.kind AND o.key = stage.key AND o.list_id = stage.list_id AND o.below)"""
+_OUTWEIGH_OWN = f"""
+UPDATE blacklist_entry AS e
+   SET cause = CASE WHEN {_HEAVIER} THEN s.cause ELSE e.cause END,
+       expires = CASE WHEN {_HEAVIER} THEN s.expires ELSE e.expires END,
+       note = CASE WHEN {_HEAVIER} THEN COALESCE(s.note, e.note) ELSE e.note END,
+       source = CASE WHEN {_HEAVIER} THEN COALESCE(s.source, e.source) ELSE e.source END,
+       below = (e.below OR s.below)
+  FROM stage s
+ WHERE {_SAME} AND e.id > :newest AND e.batch_id = :batch AND e.state < 2 AND s.state < 2
+   AND (({_HEAVIER}) OR (s.below AND NOT e.below))"""  # noqa: S608
+"""The heaviest of several rows for one key decides, also when the first of them was just entered."""
 _ANY = 2**62
 _NEWEST = "SELECT COALESCE(MAX(id), 0) FROM blacklist_entry"
 _COUNT_PLAN = """
@@ -152,86 +151,6 @@ class Link(Protocol):
         """Close the connection."""
 
 
-@dataclass(slots=True)
-class Counts:
-    """What an import has come to so far."""
-
-    lines: int = 0
-    """Lines read."""
-    added: int = 0
-    """Entries that were not there."""
-    changed: int = 0
-    """Entries whose cause, expiry or last event changed."""
-    found_again: int = 0
-    """Archived entries that are seen again."""
-    revived: int = 0
-    """Removed entries that block again."""
-    unchanged: int = 0
-    """Entries that were there already."""
-    kept_removed: int = 0
-    """Removed entries that stay removed."""
-    duplicates: int = 0
-    """Values that stood in the file before."""
-    warnings: int = 0
-    """Lines that made an entry without something that stood in them."""
-    faults: int = 0
-    """Lines or values that make no entry."""
-    left_out: int = 0
-    """Failures that do not speak against their address."""
-
-    def add(self, other: Counts) -> None:
-        """Add *other*, except `lines`, which is absolute."""
-        for name in self.__slots__:
-            if name != "lines":
-                setattr(self, name, getattr(self, name) + getattr(other, name))
-
-    def document(self) -> dict[str, int]:
-        """JSON-ready."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(slots=True)
-class Block:
-    """Some lines of an import, to be entered in one transaction."""
-
-    parts: list[Part] = field(default_factory=list)
-    """Staged rows in the order of the file."""
-    size: int = 0
-    """How many; keys may stand among them more than once."""
-    faults: list[tuple[int, str, str]] = field(default_factory=list)
-    """Line, code and sentence."""
-    counts: Counts = field(default_factory=Counts)
-    """What is known without the store: faults, warnings, left out."""
-    widths: set[tuple[int, int]] = field(default_factory=set)
-    """Prefix lengths of its networks."""
-    rules: bool = False
-    """It holds something else than addresses."""
-    erased: bool = False
-    """Its addresses are to be looked for among the erased ones."""
-    lines: int = 0
-    """Last line it covers."""
-    bytes: int = 0
-    """Bytes read when it was closed."""
-
-    def add(self, row: Staged) -> None:
-        """Append one row."""
-        if not self.parts or isinstance(self.parts[-1], StagedRun):
-            self.parts.append([])
-        last = self.parts[-1]
-        assert isinstance(last, list)
-        last.append(row)
-        self.size += 1
-
-    def add_run(self, row: Staged, text: str, count: int) -> None:
-        """Append *count* rows like *row*, with these keys."""
-        last = self.parts[-1] if self.parts else None
-        if not isinstance(last, StagedRun) or last.row[2:] != row[2:]:
-            last = StagedRun(row)
-            self.parts.append(last)
-        last.text.append(text)
-        self.size += count
-
-
 class Superseded(Exception):
     """The import is not this process's to continue any more."""
 
@@ -261,7 +180,9 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
         entered = link.run(_ENTER, values)
         counts.added += entered
         if entered < block.size:  # something of it is there already, or stands in it twice
-            counts.duplicates += link.run(_ONLY_FIRST)
+            counts.duplicates += _once_each(link, block)
+            if not block.is_uniform:
+                link.run(_OUTWEIGH_OWN, {**values, "newest": newest})
             if _plan(link, {**values, "newest": newest}, counts):
                 link.run(_REMEMBER_EXPIRY, values)
                 link.run(_REMEMBER, values)
@@ -279,6 +200,15 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
             raise Superseded
     total.add(counts)
     total.lines = block.lines
+
+
+def _once_each(link: Link, block: Block) -> int:
+    """Leave one staged row for each key, the one whose cause weighs most; answers how many went."""
+    if block.is_uniform:
+        return link.run(_ONLY_FIRST)
+    if block.rules:
+        link.run(_COVER_BELOW)
+    return link.run(_ONLY_HEAVIEST)
 
 
 def _plan(link: Link, values: Mapping[str, object], counts: Counts) -> bool:
@@ -321,7 +251,7 @@ def rehearse(link: Link, block: Block, total: Counts, values: Mapping[str, objec
     with link.transaction():
         if block.erased:
             link.run(_SEEN_ERASED)
-        link.run(_ONLY_FIRST)
+        _once_each(link, block)
         fresh = link.run("INSERT INTO seen SELECT kind, key, list_id FROM stage WHERE 1 = 1 ON CONFLICT DO NOTHING")
         counts.duplicates += block.size - fresh
         _plan(link, {**values, "newest": _ANY}, counts)
