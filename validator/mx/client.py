@@ -10,9 +10,11 @@ anything else (a repetition, another server, TCP, patience) becomes a `Query` an
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from validator.mx.answer import Answer, AnswerKind, Fault, failed
 from validator.mx.canary import invented_addresses
@@ -28,6 +30,11 @@ from validator.mx.wire import HEADER_EDNS, HEADER_OCTETS, OPT, encode_question, 
 
 MAX_WAITING = 50_000
 """Questions that may wait for their turn when `max_in_flight` are under way."""
+
+PARSER = "validator.mx.parse"
+"""What reads answers that are not plain. It brings dnspython, which takes a third as long to import as aiohttp."""
+PARSER_AFTER_S = 0.5
+"""When it is imported unless an answer asks for it before, so that neither the start nor an answer waits for it."""
 
 _READ_BURST = 128
 _MAX_DATAGRAM_OCTETS = 4_096
@@ -64,6 +71,7 @@ class DnsClient:
         self.care.on_change = self._turn_off
         self._pursuit = Pursuit(self.care, self._wheel, self._salt, self._tally, clock, self._on_finished)
         self._open = False
+        self._fetching: asyncio.TimerHandle | None = None
         self._lane: Channel | None = None
         self._turns = 0
 
@@ -79,12 +87,16 @@ class DnsClient:
         self._open = True
         self._wheel.start()
         self.care.start()
+        loop = asyncio.get_running_loop()
+        self._fetching = loop.call_later(PARSER_AFTER_S, lambda: loop.run_in_executor(None, import_module, PARSER))
 
     async def aclose(self) -> None:
         """Close the sockets; what is under way is answered as failed."""
         self._open = False
         self._turn_off()
         self._wheel.stop()
+        if self._fetching is not None:
+            self._fetching.cancel()
         while self._queue:
             self._pursuit.finish(self._queue.popleft(), failed(Fault.RESOLVER_DOWN))
         await self._pursuit.aclose()

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from validator.metrics import DNS_STRAYS, DNS_TCP
 from validator.mx.answer import Answer, Fault, failed
 from validator.mx.care import ServerCare
-from validator.mx.parse import read_message
 from validator.mx.tally import RETRIED, Tally
 from validator.mx.tcp import ask_over_tcp
 from validator.mx.upstream import Asked, Attempt, Channel, Query, Salt, Server
@@ -191,6 +190,8 @@ class Pursuit:
             return
         answer = read_plain(data, query.name, query.rtype, question_octets)
         if answer is None:
+            from validator.mx.parse import read_message  # dnspython, a tenth of the start: `DnsClient` fetches it later
+
             answer = read_message(data, query.name, query.rtype)
         if answer.fault is not None:
             self._on_fault(attempt, answer)

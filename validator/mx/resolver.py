@@ -25,11 +25,9 @@ from validator.mx.lookup import Found, Lookup, LookupRules
 from validator.mx.nobody import NobodySource
 from validator.mx.route import MailRoute, RouteFinding, RouteOutcome, decide_unasked
 from validator.mx.servers import parse_servers, system_servers
-from validator.mx.snapshot import RecordingSource, ReplaySource
 from validator.mx.source import AnswerSource
 from validator.mx.special import SpecialNames, special_names
 from validator.mx.wheel import Wheel
-from validator.mx.zonefile import ZoneFileSource
 from validator.reference import Reference
 from validator.settings import Settings
 
@@ -331,13 +329,19 @@ def open_resolver(settings: Settings, reference: Reference) -> MxResolver:
     if settings.dns_off:
         source = NobodySource()
     elif settings.dns_zone_file is not None:
+        from validator.mx.zonefile import ZoneFileSource
+
         source = ZoneFileSource(settings.dns_zone_file)
     elif settings.dns_replay_file is not None:
+        from validator.mx.snapshot import ReplaySource
+
         source = ReplaySource(settings.dns_replay_file)
     else:
         servers = parse_servers(settings.dns_servers) if settings.dns_servers else system_servers()
         source = DnsClient(servers, max_in_flight=settings.dns_max_in_flight)
     if settings.dns_record_file is not None:
+        from validator.mx.snapshot import RecordingSource
+
         source = RecordingSource(source, settings.dns_record_file)
     return MxResolver(
         source,

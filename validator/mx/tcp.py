@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from validator.mx.answer import Answer, Fault, failed
-from validator.mx.parse import read_message
 from validator.mx.wire import HEADER_OCTETS, encode_query, read_plain
 
 
@@ -28,7 +27,12 @@ async def ask_over_tcp(
             writer.transport.abort()
     if not _is_ours(data, key, question):
         return failed(Fault.MALFORMED)
-    return read_plain(data, name, rtype, len(question)) or read_message(data, name, rtype)
+    plain = read_plain(data, name, rtype, len(question))
+    if plain is not None:
+        return plain
+    from validator.mx.parse import read_message
+
+    return read_message(data, name, rtype)
 
 
 def _is_ours(data: bytes, key: bytes, question: bytes) -> bool:
