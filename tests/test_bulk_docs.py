@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,5 +69,13 @@ def test_the_blocks_of_the_ci_page_parse() -> None:
     for kind, text in blocks:
         if kind == "yaml":
             assert yaml.safe_load(text)
-        elif kind == "python":
-            compile(text, "ci.md", "exec")
+
+
+def test_the_pytest_example_of_the_ci_page_passes(tmp_path: Path) -> None:
+    for text in re.findall(r"```python\n(.*?)```", CI, re.DOTALL):
+        (tmp_path / text.partition("\n")[0].removeprefix("# ")).write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", ".", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
