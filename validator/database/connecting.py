@@ -64,13 +64,19 @@ class Engines:
 
 
 def _postgres_engine(location: Location, timeout_s: float) -> AsyncEngine:
+    from validator.database.postgres import connect
+
     return create_async_engine(
         make_url(location.url).set(drivername="postgresql+psycopg"),
         pool_size=8,
         max_overflow=4,
         pool_timeout=timeout_s,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": max(2, int(timeout_s)), "application_name": "validator"},
+        connect_args={
+            "async_creator_fn": connect,
+            "connect_timeout": max(2, int(timeout_s)),
+            "application_name": "validator",
+        },
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.adapt import Transformer
 
+from validator.database.postgres import connect
 from validator.errors import StorageUnavailable
 
 CONNECT_TIMEOUT_S: Final = 2
@@ -56,7 +57,7 @@ class Channel:
         """
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S + 1):
-                connection = await psycopg.AsyncConnection.connect(
+                connection = await connect(
                     dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, application_name="validator-lookup"
                 )
                 with contextlib.ExitStack() as unready:
