@@ -28,6 +28,7 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
         "database_url": SecretStr(f"sqlite:///{folder / 'validator.db'}"),
         "dns_zone_file": DEMO_ZONE,
         "special_use_exceptions": ("test",),
+        "store_timeout_s": 30.0,  # where many tests run at once a transaction can take over 5 s
     }
     return Settings(**(values | changes))
 
