@@ -175,8 +175,9 @@ class NameServer:
         reply = zone_reply(self.zone, query)
         if self.rewriting is not None and reply.rcode() == dns.rcode.NXDOMAIN:
             reply = _reply(query)
-            if query.question[0].rdtype == dns.rdatatype.A:
-                reply.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", self.rewriting))
+            kind = "AAAA" if ":" in self.rewriting else "A"
+            if query.question[0].rdtype == dns.rdatatype.from_text(kind):
+                reply.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", kind, self.rewriting))
             else:
                 reply.authority.append(dns.rrset.from_text("test.", 60, "IN", "SOA", SOA))
         return [(0, _fit(reply, query, udp=udp))]

@@ -197,7 +197,7 @@ DNS_IN_FLIGHT = Gauge(
 )
 DNS_RETRIES = Counter(
     "validator_dns_retries_total",
-    "Questions repeated, by cause: timeout, servfail, edns, case, server.",
+    "Questions repeated, by cause: timeout, servfail, edns, case, server, alias, unsent.",
     ("cause",),
     registry=REGISTRY,
 )

@@ -205,8 +205,9 @@ async def test_a_storm_of_failures_is_unknown_and_never_no_mail(server: NameServ
     assert {route.outcome for route in routes} == {RouteOutcome.UNKNOWN}
 
 
-async def test_the_canary_finds_a_rewriting_resolver(server: NameServer) -> None:
-    server.rewriting = "1.2.3.99"
+@pytest.mark.parametrize("address", ["1.2.3.99", "2606:2800:220:1::99"])
+async def test_the_canary_finds_a_rewriting_resolver(server: NameServer, address: str) -> None:
+    server.rewriting = address
     async with resolver(server.address, implicit_mx=True) as asking:
         await until(lambda: asking.health().state is ResolverState.REWRITING, "found out")
         assert asking.health().servers[0].rewriting

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from validator.address import EmailAddress
 from validator.blacklist.entry import DomainKeys, Hit
 from validator.checker.judge import RouteVerdict, verdicts_of_routes
-from validator.mx.route import MailRoute
+from validator.mx.route import MailRoute, RouteOutcome
 from validator.recipient import DomainRule, Recipients
 from validator.reference.providers import Provider, Providers
 from validator.sanitize import CorrectionAction, Sanitizer
@@ -18,6 +18,9 @@ from validator.sanitize import CorrectionAction, Sanitizer
 _ROUTE_VERDICTS = verdicts_of_routes()
 FACTS_KEPT = 100_000
 """Domains whose facts are kept; the oldest make room."""
+UNKNOWN_KEPT_S = 1.0
+"""How long "could not tell" is kept here at most. The resolver knows when to ask again, and that is at once when it is
+back after an outage."""
 _LEAVE_AT_ONCE = 1_000
 """Facts that make room together: finding the first of a dictionary whose first ones went takes as long as going by
 their empty places, which is longer than the check when it is done for each."""
@@ -96,7 +99,7 @@ class DomainFacts(NamedTuple):
     rules_version: int
     """Version of the blacklist rules that `hits` were read at."""
     expires_at: float
-    """When the route stops being fresh, on the resolver's clock (`time.monotonic`)."""
+    """When the route should be asked for again, on the resolver's clock (`time.monotonic`)."""
     kept: bool
     """The domain is one that sanitizing neither changes nor comments on."""
     alone: RouteVerdict | None
@@ -179,13 +182,16 @@ class DomainKnowledge:
 
     def _keep(self, domain: str, route: MailRoute, hits: tuple[Hit, ...], version: int, *, kept: bool) -> DomainFacts:
         rules = self._recipients.domain_rules(domain)
+        expires_at = route.expires_at
+        if route.outcome is RouteOutcome.UNKNOWN:
+            expires_at = min(expires_at, time.monotonic() + UNKNOWN_KEPT_S)
         facts = DomainFacts(
             route=route,
             provider=self._providers.get(domain),
             rules=rules,
             hits=hits,
             rules_version=version,
-            expires_at=route.expires_at,
+            expires_at=expires_at,
             kept=kept,
             alone=None if rules or hits else _ROUTE_VERDICTS[route.outcome],
         )

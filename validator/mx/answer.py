@@ -93,6 +93,17 @@ class Answer(NamedTuple):
     """CNAME records that were followed."""
 
 
+class AliasEnd(NamedTuple):
+    """The last name of an alias chain whose own records are missing from the answer."""
+
+    name: str
+    """Lower case, no final dot; a host name."""
+    ttl_s: int
+    """Least TTL along the chain."""
+    aliases: int
+    """CNAME records in it, at least one."""
+
+
 def failed(fault: Fault) -> Answer:
     """The answer that says nothing; one shared value per fault."""
     return _FAILED[fault]

@@ -12,7 +12,7 @@ import string
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from validator.mx.answer import Answer, AnswerKind, RecordType
+from validator.mx.answer import Answer, RecordType
 from validator.mx.upstream import Server
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CANARY_TIMEOUT_S = 2.0
 """Seconds that a resolver has to answer the canary."""
+CANARIES = 3
+"""Names that are asked for each time."""
 CANARY_EVERY_S = 600.0
 """Seconds from one canary to the next."""
 
@@ -33,23 +35,24 @@ def impossible_name() -> str:
 async def invented_addresses(client: DnsClient, clock: Callable[[], float]) -> frozenset[str]:
     """Ask every server of *client*, note on each whether it rewrites, and return all invented addresses.
 
-    A server that does not answer keeps its mark.
+    Several names and both types: search pages have several addresses, and some resolvers invent IPv6 ones only. A
+    server that does not answer keeps its mark.
     """
     loop = asyncio.get_running_loop()
-    name = impossible_name()
-    waiting: list[tuple[Server, asyncio.Future[Answer]]] = []
+    questions = [(impossible_name(), rtype) for _ in range(CANARIES) for rtype in (RecordType.A, RecordType.AAAA)]
+    waiting: list[tuple[Server, list[asyncio.Future[Answer]]]] = []
     for server in client.care.servers:
-        future: asyncio.Future[Answer] = loop.create_future()
-        client.ask_server(server, name, RecordType.A, clock() + CANARY_TIMEOUT_S, _settle(future))
-        waiting.append((server, future))
+        futures: list[asyncio.Future[Answer]] = [loop.create_future() for _ in questions]
+        for (name, rtype), future in zip(questions, futures, strict=True):
+            client.ask_server(server, name, rtype, clock() + CANARY_TIMEOUT_S, _settle(future))
+        waiting.append((server, futures))
     invented: set[str] = set()
-    for server, future in waiting:
-        answer = await future
-        if answer.kind is AnswerKind.RECORDS:
-            server.rewriting = True
-            invented.update(cast("tuple[str, ...]", answer.records))
-        elif answer.fault is None:
-            server.rewriting = False
+    for server, futures in waiting:
+        answers = await asyncio.gather(*futures)
+        found = {address for answer in answers for address in cast("tuple[str, ...]", answer.records)}
+        if found or any(answer.fault is None for answer in answers):
+            server.rewriting = bool(found)
+        invented |= found
     return frozenset(invented)
 
 

@@ -3,6 +3,10 @@
 A server that leaves three questions in a row unanswered is suspect: the next one is preferred and a probe is sent. Only
 when the probe stays unanswered too is it down, so that a few broken domains cannot take a good resolver away. Sick
 servers are probed every second, so one that comes back is used again within two.
+
+A server can also answer and know nothing: one that has lost its own way out says SERVFAIL to everything. When questions
+in a row come to nothing, one that has had an answer is put again, every second; if that fails too, it is an outage, and
+its end is noticed by the first answer.
 """
 
 from __future__ import annotations
@@ -27,6 +31,9 @@ CHANNEL_LIFE_S = 60.0
 RETIRED_LIFE_S = 30.0
 """Seconds that a replaced socket may still wait for answers."""
 
+FRUITLESS_AFTER = 3
+"""Questions in a row that came to nothing, after which a known one is put every heartbeat."""
+
 _SICKNESS = {ServerState.UP: 0, ServerState.REFUSING: 1, ServerState.SUSPECT: 2, ServerState.DOWN: 3}
 _log = structlog.get_logger(__name__)
 
@@ -41,16 +48,23 @@ class ServerCare:
         clock: Callable[[], float],
         on_readable: Callable[[Channel], None],
         send_probe: Callable[[Server], None],
+        ask_known: Callable[[Server], None],
     ) -> None:
+        """*send_probe* asks anything that may be replied to, *ask_known* what has had an answer before."""
         self.servers = servers
         self.on_recovery: Callable[[], None] = lambda: None
-        """Called when a resolver answers again after all were down."""
+        """Called when a resolver answers again after all were down, or had answers for nothing."""
+        self.fruitless = 0
+        """Questions in a row that came to nothing."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when a server's state or habits have changed."""
         self.on_heartbeat: Callable[[], None] = lambda: None
         self._clock = clock
         self._on_readable = on_readable
         self._send_probe = send_probe
+        self._ask_known = ask_known
+        self._asking_known = False
+        self._knowing_nothing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._all_down = False
@@ -101,6 +115,21 @@ class ServerCare:
         """A reply of *server* has changed its state."""
         self._changed(server)
 
+    def note_answer(self) -> None:
+        """A question came to something."""
+        self.fruitless = 0
+        if self._knowing_nothing:
+            self._knowing_nothing = False
+            _log.info("resolvers have answers again")
+            self.on_recovery()
+
+    def note_known(self, *, answered: bool) -> None:
+        """What has been answered before was put again; without an answer this is no broken domain, but an outage."""
+        self._asking_known = False
+        if not answered and not self._knowing_nothing:
+            self._knowing_nothing = True
+            _log.warning("resolvers have no answer even to what they have answered before")
+
     def note_silence(self, server: Server) -> None:
         """A question to *server* went unanswered."""
         before = server.state
@@ -148,6 +177,9 @@ class ServerCare:
             if server.state in (ServerState.DOWN, ServerState.SUSPECT):
                 self.probe(server)
             up.set(server.state is ServerState.UP)
+        if self.fruitless >= FRUITLESS_AFTER and not self._asking_known and not self._all_down:
+            self._asking_known = True
+            self._ask_known(self.choose())
         self.on_heartbeat()
         self._timer = self._loop.call_later(HEARTBEAT_S, self._beat)
 

@@ -37,7 +37,7 @@ PARSER_AFTER_S = 0.5
 """When it is imported unless an answer asks for it before, so that neither the start nor an answer waits for it."""
 
 _READ_BURST = 128
-_MAX_DATAGRAM_OCTETS = 4_096
+_MAX_DATAGRAM_OCTETS = 65_535  # more than was asked for: a server that does not care is read all the same
 _FIRST_WAIT_S = RETRY_AFTER_S[0]
 _RECORDS = AnswerKind.RECORDS
 _UP = ServerState.UP
@@ -51,9 +51,10 @@ class DnsClient:
         servers: Sequence[tuple[str, int]],
         *,
         max_in_flight: int = 2_000,
+        never_asked: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """*servers* are address and port, the preferred one first."""
+        """*servers* are address and port, the preferred one first; aliases to *never_asked* names are not followed."""
         self._max_in_flight = max_in_flight
         self._clock = clock
         self._queue: deque[Query] = deque()
@@ -66,10 +67,11 @@ class DnsClient:
             clock=clock,
             on_readable=self._on_readable,
             send_probe=self._send_probe,
+            ask_known=self._ask_known,
         )
         self.care.on_heartbeat = self._on_heartbeat
         self.care.on_change = self._turn_off
-        self._pursuit = Pursuit(self.care, self._wheel, self._salt, self._tally, clock, self._on_finished)
+        self._pursuit = Pursuit(self.care, self._wheel, self._salt, self._tally, clock, self._on_finished, never_asked)
         self._open = False
         self._fetching: asyncio.TimerHandle | None = None
         self._lane: Channel | None = None
@@ -228,6 +230,8 @@ class DnsClient:
         if server.note_answers(took_s):
             self.care.note_change(server)
         server.known_question = (name, rtype)
+        if self.care.fruitless:
+            self.care.note_answer()
         self._tally.sample(answers, took_s)
         if self._queue:
             self._on_finished()
@@ -269,6 +273,14 @@ class DnsClient:
     def _on_heartbeat(self) -> None:
         self._turn_off()
         self._tally.export(self.in_flight)
+
+    def _ask_known(self, server: Server) -> None:
+        """Put a question again that it has answered: is it the domains that are broken, or the resolver?"""
+
+        def on_answer(answer: Answer) -> None:
+            self.care.note_known(answered=answer.fault is None)
+
+        self.ask_server(server, *server.known_question, self._clock() + PROBE_TIMEOUT_S, on_answer)
 
     def _send_probe(self, server: Server) -> None:
         """Ask what it has answered before: any reply will do."""

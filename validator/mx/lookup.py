@@ -133,9 +133,18 @@ class Lookup:
         rules = self._rules
         book = rules.hosts
         wanted = []
+<<<<<<< HEAD
         for _, name in self._targets[:MAX_HOSTS_RESOLVED]:
             # a host that is known has a name that may be asked
             judged: HostFacts | HostOutcome | None = book.known(name) or judge_host_name(name, rules.special)
+=======
+        left = MAX_HOSTS_RESOLVED  # those whose names say that they are none do not use it up
+        for _, name in self._targets:
+            judged: HostFacts | HostOutcome | None = judge_host_name(name, rules.special)
+            if judged is None:
+                left -= 1
+                judged = book.known(name) if left >= 0 else HostOutcome.NOT_ASKED
+>>>>>>> 9ceb13c (End an outage of DNS when the resolver has answers again, and follow aliases whose end it left out)
             if judged is None:
                 wanted.append(name)
             else:
@@ -170,7 +179,7 @@ class Lookup:
         assert self._mx is not None
         ttl_s = time_to_live(self._mx)
         hosts = []
-        for place, (preference, name) in enumerate(self._targets):
+        for preference, name in self._targets:
             facts = self._facts.get(name)
             if isinstance(facts, HostFacts):
                 hosts.append(MailHost(name, preference, facts.addresses, facts.outcome))
@@ -179,10 +188,8 @@ class Lookup:
             elif facts is not None:
                 hosts.append(MailHost(name, preference, (), facts))
             else:
-                outcome = HostOutcome.FAILED if place < MAX_HOSTS_RESOLVED else HostOutcome.NOT_ASKED
-                hosts.append(MailHost(name, preference, (), outcome))
-                if outcome is HostOutcome.FAILED:
-                    ttl_s = min(ttl_s, PARTIAL_TTL_S)
+                hosts.append(MailHost(name, preference, (), HostOutcome.FAILED))
+                ttl_s = min(ttl_s, PARTIAL_TTL_S)
         decision = decide_hosts(hosts) if hosts else decide_mx(self._mx)
         assert decision is not None
         if decision[0] is RouteOutcome.DELIVERABLE:

@@ -20,8 +20,8 @@ import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 import dns.rrset
 
-from validator.mx.answer import MAX_ALIASES, Answer, AnswerKind, Fault, MailExchanger, failed
-from validator.mx.special import canonical_address
+from validator.mx.answer import MAX_ALIASES, AliasEnd, Answer, AnswerKind, Fault, MailExchanger, failed
+from validator.mx.special import canonical_address, is_host_name
 
 _MAX_TTL_S = 0x7FFFFFFF
 _RCODE_FAULTS = {
@@ -47,6 +47,8 @@ def read_message(data: bytes, name: str, rtype: int) -> Answer:
     rcode = message.rcode()
     if rcode not in _ANSWERS:
         return failed(_RCODE_FAULTS.get(rcode, Fault.RCODE))
+    if _forks(data, message):
+        return failed(Fault.CONTRADICTION)
     return read_sections(message, name, rtype)
 
 
@@ -67,8 +69,6 @@ def read_sections(message: dns.message.Message, name: str, rtype: int) -> Answer
         alias = _find(message, owner, dns.rdatatype.CNAME)
         if alias is None:
             break
-        if len(alias) != 1:
-            return failed(Fault.CONTRADICTION)
         owner = alias[0].target
         ttls.append(_ttl(alias))
         if owner in seen or len(seen) > MAX_ALIASES:
@@ -88,6 +88,31 @@ def read_sections(message: dns.message.Message, name: str, rtype: int) -> Answer
         if message.answer:
             return failed(Fault.INCOMPLETE)
     return Answer(AnswerKind.NO_DATA, (), bound, aliases=aliases)
+
+
+def _forks(data: bytes, message: dns.message.Message) -> bool:
+    """True when one name is an alias of two: of these dnspython keeps the last, as if there were no other."""
+    kept = sum(map(len, message.answer))
+    if int.from_bytes(data[6:8], "big") == kept or not any(
+        rrset.rdtype == dns.rdatatype.CNAME for rrset in message.answer
+    ):
+        return False
+    targets: dict[dns.name.Name, dns.name.Name] = {}
+    records = dns.message.from_wire(data, one_rr_per_rrset=True).answer
+    aliases = [record for record in records if record.rdtype == dns.rdatatype.CNAME]
+    return any(targets.setdefault(alias.name, alias[0].target) != alias[0].target for alias in aliases)
+
+
+def alias_end(data: bytes, name: str) -> AliasEnd | None:
+    """Where the aliases lead in an answer that `read_message` calls INCOMPLETE or REFERRAL; None without any."""
+    message = dns.message.from_wire(data)
+    owner = dns.name.from_text(name, idna_codec=None)
+    ttls = []
+    while (alias := _find(message, owner, dns.rdatatype.CNAME)) is not None:
+        owner = alias[0].target
+        ttls.append(_ttl(alias))
+    end = host_text(owner)
+    return AliasEnd(end, min(ttls), len(ttls)) if ttls and is_host_name(end) else None
 
 
 def _find(

@@ -1,7 +1,9 @@
 """What a question may need beyond one datagram and its answer: repetitions, other servers, other words, TCP.
 
 Everything unusual that a server does is met here. A question is tried again at most twice for silence, once for a
-failure, once without EDNS, once in lower case, and once at each other server, always within its deadline.
+failure, once without EDNS, once in lower case, and once at each other server, always within its deadline. An answer
+that is an alias and leaves its end out is followed by a question about that end, as Postfix and Exim do it
+(RFC 5321 5.1: the resulting name is processed as if it were the initial name).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from validator.metrics import DNS_STRAYS, DNS_TCP
-from validator.mx.answer import Answer, Fault, failed
+from validator.mx.answer import MAX_ALIASES, AliasEnd, Answer, AnswerKind, Fault, failed
 from validator.mx.care import ServerCare
 from validator.mx.tally import RETRIED, Tally
 from validator.mx.tcp import ask_over_tcp
@@ -21,7 +23,7 @@ from validator.mx.wire import HEADER_OCTETS, encode_query, read_plain
 RETRY_AFTER_S = (0.4, 0.5, 0.7)
 """Seconds without an answer until each repetition; the first answer to any of them counts."""
 PAUSE_S = 0.1
-"""Seconds before a question is repeated that a server failed to answer."""
+"""Seconds before a question is repeated that every server failed to answer."""
 PROBE_TIMEOUT_S = 1.0
 """Seconds that a suspect server has to answer anything at all."""
 MAX_TCP = 64
@@ -30,6 +32,7 @@ MAX_TCP = 64
 _RCODE_FAULTS = {1: Fault.FORMERR, 2: Fault.SERVFAIL, 4: Fault.NOTIMP, 5: Fault.REFUSED}
 _EDNS_FAULTS = frozenset({Fault.FORMERR, Fault.NOTIMP, Fault.RCODE})
 _TRANSIENT_FAULTS = frozenset({Fault.SERVFAIL, Fault.MALFORMED})
+_OPEN_ENDS = frozenset({Fault.INCOMPLETE, Fault.REFERRAL})
 _OVER_TCP = {outcome: DNS_TCP.labels(outcome) for outcome in ("answered", "failed")}
 
 
@@ -44,8 +47,9 @@ class Pursuit:
         tally: Tally,
         clock: Callable[[], float],
         on_finished: Callable[[], None],
+        never_asked: Callable[[str], bool],
     ) -> None:
-        """*on_finished* is called after each question that is over."""
+        """*on_finished* is called after each question that is over; *never_asked* names do not exist for us."""
         self.counted = 0
         """Questions under way that count as in flight."""
         self._care = care
@@ -54,6 +58,7 @@ class Pursuit:
         self._tally = tally
         self._clock = clock
         self._on_finished = on_finished
+        self._never_asked = never_asked
         self._tcp_tasks: set[asyncio.Task[None]] = set()
         self._tcp_slots = asyncio.Semaphore(MAX_TCP)
 
@@ -194,6 +199,13 @@ class Pursuit:
 
             answer = read_message(data, query.name, query.rtype)
         if answer.fault is not None:
+            if answer.fault in _OPEN_ENDS:
+                from validator.mx.parse import alias_end
+
+                end = alias_end(data, query.name)
+                if end is not None:
+                    self._follow(attempt, end, now)
+                    return
             self._on_fault(attempt, answer)
             return
         server.known_question = (query.name, query.rtype)
@@ -202,6 +214,8 @@ class Pursuit:
         elif len(query.attempts) > 1 and server.plain_until <= now:
             server.note_plain_answer(now)
             self._care.on_change()
+        if self._care.fruitless:
+            self._care.note_answer()
         self._tally.sample(1, now - query.started_at)
         self.finish(query, answer)
 
@@ -224,15 +238,34 @@ class Pursuit:
             query.without_edns = True
             RETRIED["edns"].inc()
             self.send(query, attempt.channel.server, self._clock(), edns=False)
+        elif (other := self._care.another(query)) is not None:
+            RETRIED["server"].inc()
+            self.send(query, other, self._clock(), edns=not query.without_edns)
         elif answer.fault in _TRANSIENT_FAULTS and not query.retried:
             query.retried = query.paused = True
             self.look_at(query, min(query.deadline, self._clock() + PAUSE_S))
             RETRIED["servfail"].inc()
-        elif answer.fault not in _TRANSIENT_FAULTS and (other := self._care.another(query)) is not None:
-            RETRIED["server"].inc()
-            self.send(query, other, self._clock(), edns=not query.without_edns)
         else:
             self.finish(query, answer)
+
+    def _follow(self, attempt: Attempt, end: AliasEnd, now: float) -> None:
+        """The server tells of an alias and not what stands at its end: ask it for that."""
+        query = attempt.query
+        if end.name in (query.name, *query.passed) or query.aliases + end.aliases > MAX_ALIASES:
+            self.finish(query, failed(Fault.ALIAS_LOOP))
+        elif self._never_asked(end.name):
+            self.finish(query, Answer(AnswerKind.NO_NAME))
+        else:
+            self._withdraw(query)
+            query.go_on_to(end)
+            RETRIED["alias"].inc()
+            self.send(query, attempt.channel.server, now, edns=attempt.edns)
+
+    def _withdraw(self, query: Query) -> None:
+        """Whatever still answers its datagrams comes too late; no cycle of references is left either."""
+        for attempt in query.attempts:
+            attempt.channel.waiting.pop(attempt.key, None)
+        query.attempts.clear()
 
     def _ask_over_tcp(self, attempt: Attempt) -> None:
         query = attempt.query
@@ -265,15 +298,14 @@ class Pursuit:
         if query.done:
             return
         query.done = True
-        for attempt in query.attempts:
-            attempt.channel.waiting.pop(attempt.key, None)
-        query.attempts.clear()  # no cycle of references is left, so nothing waits for the garbage collector
+        self._withdraw(query)
         if query.bucket is not None:
             query.bucket.discard(query)
         if not query.probe:
             self.counted -= query.counted
             self._tally.add(query.rtype, answer)
-        query.on_answer(answer)
+            self._care.fruitless += answer.fault is not None
+        query.on_answer(query.as_asked(answer))
         self._on_finished()
 
 

@@ -323,6 +323,7 @@ def _wake(waiter: asyncio.Future[None], _: float = 0.0) -> None:
 def open_resolver(settings: Settings, reference: Reference) -> MxResolver:
     """The resolver that the settings ask for, not started; raises `SettingsError` when they cannot work."""
     source: AnswerSource
+    special = special_names(reference, settings.special_use_exceptions)
     names_per_s, names_burst = settings.dns_new_names_per_s, settings.dns_new_names_burst
     if settings.dns_zone_file is not None or settings.dns_replay_file is not None:
         names_burst = sys.maxsize  # nobody is asked, so nobody has to be spared
@@ -338,14 +339,14 @@ def open_resolver(settings: Settings, reference: Reference) -> MxResolver:
         source = ReplaySource(settings.dns_replay_file)
     else:
         servers = parse_servers(settings.dns_servers) if settings.dns_servers else system_servers()
-        source = DnsClient(servers, max_in_flight=settings.dns_max_in_flight)
+        source = DnsClient(servers, max_in_flight=settings.dns_max_in_flight, never_asked=special.is_special)
     if settings.dns_record_file is not None:
         from validator.mx.snapshot import RecordingSource
 
         source = RecordingSource(source, settings.dns_record_file)
     return MxResolver(
         source,
-        special_names(reference, settings.special_use_exceptions),
+        special,
         implicit_mx=settings.implicit_mx,
         cache_domains=settings.dns_cache_domains,
         names_per_s=names_per_s,

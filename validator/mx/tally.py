@@ -8,7 +8,8 @@ from __future__ import annotations
 from validator.metrics import DNS_IN_FLIGHT, DNS_QUERIES, DNS_QUERY_SECONDS, DNS_RETRIES
 from validator.mx.answer import Answer, AnswerKind, RecordType
 
-RETRIED = {cause: DNS_RETRIES.labels(cause) for cause in ("timeout", "servfail", "edns", "case", "server", "unsent")}
+_CAUSES = ("timeout", "servfail", "edns", "case", "server", "alias", "unsent")
+RETRIED = {cause: DNS_RETRIES.labels(cause) for cause in _CAUSES}
 """Counters of questions that were repeated, by cause."""
 _SAMPLED = 16
 

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from struct import Struct
 
-from validator.mx.answer import Answer
+from validator.mx.answer import AliasEnd, Answer, AnswerKind
 from validator.mx.health import ServerHealth, ServerState
 from validator.mx.source import OnAnswer
 from validator.mx.wire import encode_question
@@ -89,6 +89,12 @@ class Query:
     """Asked only to see whether the server answers at all."""
     counted = False
     """It counts as in flight; not so while it waits for its turn."""
+    passed: tuple[str, ...] = ()
+    """Names that turned out to be aliases whose answers left the end out; `name` is that end."""
+    aliases = 0
+    """CNAME records on the way to `name`."""
+    alias_ttl_s = 0
+    """The least TTL of those."""
     done = False
     """It has been answered, one way or another."""
 
@@ -100,6 +106,24 @@ class Query:
         self.on_answer = on_answer
         self.started_at = now
         self.attempts: list[Attempt] = []
+
+    def go_on_to(self, end: AliasEnd) -> None:
+        """From here on it is a question about *end*; everything may be tried anew for it, until the same deadline."""
+        self.alias_ttl_s = min(self.alias_ttl_s, end.ttl_s) if self.passed else end.ttl_s
+        self.aliases += end.aliases
+        self.passed = (*self.passed, self.name)
+        self.name = end.name
+        self.question = encode_question(end.name, self.rtype)
+        self.best = None
+        self.repeats = 0
+        self.retried = self.without_edns = False
+
+    def as_asked(self, answer: Answer) -> Answer:
+        """*answer* about `name` as the answer about the name that was asked for first."""
+        if not self.passed or answer.kind is AnswerKind.FAILED:
+            return answer
+        ttl_s = None if answer.ttl_s is None else min(answer.ttl_s, self.alias_ttl_s)
+        return answer._replace(ttl_s=ttl_s, aliases=answer.aliases + self.aliases)
 
 
 class Attempt:
