@@ -58,7 +58,8 @@ def own_rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-ROWS = {row["name"]: row for row in own_rows() + shared_rows()}
+SHARED = shared_rows()
+ROWS = {row["name"]: row for row in own_rows() + SHARED}
 ASKED = [name for name in ROWS if "@" not in name]
 
 
@@ -77,6 +78,8 @@ def test_a_name_gets_the_verdict_of_the_table(name: str, implicit_mx: bool) -> N
 
 @pytest.mark.parametrize("implicit_mx", [False, True], ids=["strict", "implicit"])
 def test_no_soft_failure_is_reported_as_no_mail(implicit_mx: bool) -> None:
+    if not SHARED:
+        pytest.skip("the shared table is not here")
     soft = [name for name in ASKED if ROWS[name]["verdict"] == "unknown"]
     wrong = [name for name in soft if routes(implicit_mx)[name].outcome is RouteOutcome.NO_MAIL]
     assert len(soft) > 30
@@ -96,7 +99,7 @@ def test_no_soft_failure_is_reported_as_no_mail(implicit_mx: bool) -> None:
 def test_a_route_names_the_hosts_and_addresses_that_a_blacklist_matches(
     name: str, hosts: list[str], addresses: list[str]
 ) -> None:
-    if name not in ROWS:
+    if not SHARED:
         pytest.skip("the shared table is not here")
     route = routes(False)[name]
     assert [host.name for host in route.hosts] == hosts

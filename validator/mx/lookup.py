@@ -133,22 +133,22 @@ class Lookup:
         rules = self._rules
         book = rules.hosts
         wanted = []
-<<<<<<< HEAD
-        for _, name in self._targets[:MAX_HOSTS_RESOLVED]:
-            # a host that is known has a name that may be asked
-            judged: HostFacts | HostOutcome | None = book.known(name) or judge_host_name(name, rules.special)
-=======
-        left = MAX_HOSTS_RESOLVED  # those whose names say that they are none do not use it up
+        left = MAX_HOSTS_RESOLVED
         for _, name in self._targets:
-            judged: HostFacts | HostOutcome | None = judge_host_name(name, rules.special)
+            # a host that is known has a name that may be asked
+            judged: HostFacts | HostOutcome | None = book.known(name) if left else None
             if judged is None:
-                left -= 1
-                judged = book.known(name) if left >= 0 else HostOutcome.NOT_ASKED
->>>>>>> 9ceb13c (End an outage of DNS when the resolver has answers again, and follow aliases whose end it left out)
-            if judged is None:
-                wanted.append(name)
+                judged = judge_host_name(name, rules.special)
+                if judged is not None:
+                    self._facts[name] = judged  # no host by its name, and so it takes no other's place
+                    continue
+                if left:
+                    wanted.append(name)
+                else:
+                    self._facts[name] = HostOutcome.NOT_ASKED
             else:
                 self._facts[name] = judged
+            left -= left > 0
         self._missing = len(wanted)
         if not wanted:
             self._done()
