@@ -205,3 +205,42 @@ def test_the_public_replies_are_judged_well(classifier: Classifier) -> None:
         disposed += found.disposition == row["disposition"]
     assert right / rows >= 0.90
     assert disposed / rows >= 0.93
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("550 5.1.8 Sender user unknown", "sender_rejected"),
+        ("550 5.1.7 <a@example.com>: user unknown", "sender_rejected"),
+        ("553 5.1.8 <a@example.com>... domain does not exist", "sender_rejected"),
+        ("550 The sending domain does not exist", "sender_rejected"),
+        ("550 MAIL FROM user unknown", "sender_rejected"),
+        ("550 no mailbox for sender here", "sender_rejected"),
+        (
+            "550-Requested action not taken: mailbox unavailable\n550 invalid DNS MX or A/AAAA resource record",
+            "sender_rejected",
+        ),
+        ("535 5.7.8 Error: authentication failed: user unknown", "sender_account_error"),
+        ("450 4.7.1 <host.example>: Helo command rejected: Host not found", "sender_ip_blocked"),
+        ("550 too many unknown users from your IP", "sender_ip_blocked"),
+        ("550 5.7.1 <b@example.org>: Recipient address rejected: Please see http://www.openspf.org/Why?s=mfrom",
+         "sender_auth_failed"),
+        ("550 5.7.515 Access denied, sending domain example.com does not meet the required authentication level.",
+         "sender_auth_failed"),
+    ],
+)  # fmt: skip
+def test_a_mailbox_or_domain_that_is_missing_on_the_senders_side_is_no_fault_of_the_recipient(
+    classifier: Classifier, text: str, reason: str
+) -> None:
+    found = classifier.classify_text(text)
+    assert (found.reason, found.disposition) == (reason, "sender")
+
+
+def test_an_alias_that_is_unknown_is_a_mailbox_and_no_domain(classifier: Classifier) -> None:
+    found = classifier.classify_text("550 5.1.1 unknown or illegal alias: b@example.org")
+    assert found.reason == "mailbox_not_found"
+
+
+@pytest.mark.parametrize("text", ["Жалоба на спам", "Spam complaint"])
+def test_the_name_of_a_complaint_is_one_although_it_speaks_of_spam(classifier: Classifier, text: str) -> None:
+    assert classifier.classify_text(text).reason == "complaint"
