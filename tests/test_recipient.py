@@ -20,7 +20,8 @@ def recipients() -> Recipients:
         "postmaster", "Abuse", "noc", "hostmaster", "webmaster", "noreply", "no-reply", "No_Reply", "donotreply",
         "do-not-reply", "noreply-maps-timeline", "drive-shares-dm-noreply", "noreply123", "mailer-daemon", "bounce",
         "bounce+abc", "bounces-1234-x", "prvs=1=x", "srs0=aa=bb", "SRS1=x", "msprvs1=x", "test", "test1", "Test+tag",
-        "testing", "nepasrepondre", "root", "nobody", "list-bounces",
+        "testing", "nepasrepondre", "svara-inte", "ei-vastausta", "nietbeantwoorden", "nevalaszolj", "neodgovaraj",
+        "root", "nobody", "list-bounces",
     ],
 )  # fmt: skip
 def test_nobody_reads_a_system_mailbox(recipients: Recipients, local: str) -> None:
