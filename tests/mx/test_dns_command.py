@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.dns_servers import free_port
 from tests.nameserver import ZONE_FILE
 from validator.cli.main import app
 from validator.mx.present import _HOSTS, _REASONS, _VERDICTS, describe_route
@@ -55,8 +56,48 @@ def test_json_is_what_explain_shows(tmp_path: Path) -> None:
     assert json.loads(first)["finding"] == "mail_host"
 
 
-def test_what_is_no_domain_is_a_usage_error() -> None:
-    run("not a domain", code=2)
+def test_what_is_no_domain_is_a_usage_error_that_names_it_and_no_address() -> None:
+    assert "'not a domain'" in run("ok1.mc.test", "not a domain", code=2)
+    assert "anna" not in run("anna@1.2.3.4", code=2)
+
+
+def test_a_domain_may_be_written_with_its_final_dot_and_in_its_own_script() -> None:
+    assert run("OK1.mc.test.", "--zone", str(ZONE_FILE), code=0).startswith("ok1.mc.test: takes mail")
+    assert run("bücher.mc.test", "--zone", str(ZONE_FILE), code=0).startswith(
+        "xn--bcher-kva.mc.test (bücher.mc.test): takes mail"
+    )
+
+
+def test_nobody_is_said_to_be_asked_about_a_name_that_is_never_asked() -> None:
+    assert "asked" not in run("host.local", "--zone", str(ZONE_FILE), code=1)
+
+
+def test_a_resolver_that_is_down_is_warned_of_beside_the_answers() -> None:
+    environment = {"VALIDATOR_DNS_SERVERS": f"127.0.0.1:{free_port()}", "VALIDATOR_DNS_TIMEOUT_S": "1.5"}
+    result = CliRunner().invoke(app, ["dns", "--json", "a.example.org", "b.example.org"], env=environment)
+    assert [json.loads(line)["outcome"] for line in result.stdout.splitlines()] == ["unknown", "unknown"]
+    assert "resolver changed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("addresses", "remark"),
+    [
+        (("10.0.0.1",), "10.0.0.1  (not public, and the rest could not be looked up)"),
+        (("1.2.3.99",), "1.2.3.99  (not believed: the resolver invents addresses)"),
+        ((), "mx.a.org  could not be looked up"),
+    ],
+)
+def test_addresses_that_prove_nothing_say_why(addresses: tuple[str, ...], remark: str) -> None:
+    hosts = (MailHost("mx.a.org", 10, addresses, HostOutcome.FAILED),)
+    route = MailRoute("a.org", RouteOutcome.UNKNOWN, RouteFinding.HOST_FAILED, hosts, False, False, 1.0, 0.0)
+    assert remark in describe_route(route, 0.0)
+
+
+def test_many_addresses_of_one_host_are_cut() -> None:
+    addresses = tuple(f"10.0.0.{number}" for number in range(30))
+    hosts = (MailHost("mx.a.org", 10, addresses, HostOutcome.NOT_PUBLIC),)
+    route = MailRoute("a.org", RouteOutcome.NO_MAIL, RouteFinding.HOST_NOT_PUBLIC, hosts, False, False, 1.0, 0.0)
+    assert "10.0.0.7 … and 22 more  (not public)" in describe_route(route, 0.0)
 
 
 def test_every_word_of_the_verdicts_has_a_sentence() -> None:

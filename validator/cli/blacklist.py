@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
+from validator.cli.logs import log_to_stderr
 from validator.cli.terminal import counted, printable, table
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ async def opened(settings_file: Path | None) -> AsyncIterator[Blacklist]:
     from validator.runtime import open_blacklist
     from validator.settings import load_settings
 
+    log_to_stderr()
     async with open_blacklist(load_settings(settings_file)) as blacklist:
         yield blacklist
 

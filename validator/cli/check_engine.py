@@ -14,6 +14,7 @@ from validator.bulk.judging import ManyChecker
 from validator.bulk.processes import OpenChecker
 from validator.bulk.rows import RowOptions
 from validator.checker import CheckOptions
+from validator.cli.logs import log_to_stderr
 from validator.client import AsyncClient, CheckAnswer
 from validator.errors import RequestRefused
 from validator.settings import OnUnknown, Settings, load_settings
@@ -135,6 +136,7 @@ async def _remote(url: str, key: str | None) -> AsyncIterator[ManyChecker]:
 async def _embedded(settings: Settings) -> AsyncIterator[ManyChecker]:
     from validator.runtime import open_pipeline, settle_memory
 
+    log_to_stderr()
     async with open_pipeline(settings) as pipeline:
         settle_memory()
         yield pipeline

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from validator.cli.logs import log_to_stderr
+
 if TYPE_CHECKING:
     from validator.settings import Settings
     from validator.verdict import Verdict
@@ -69,6 +71,7 @@ async def _judge(settings: Settings) -> list[Verdict]:
     ]
     entries = [NewEntry(rule, cause, "demo") for rule, cause in rules if isinstance(rule, Rule)]
     assert len(entries) == len(rules), [rule for rule, _ in rules if isinstance(rule, RuleFault)]
+    log_to_stderr()
     async with open_runtime(settings) as runtime:
         await runtime.blacklist.entries.add(entries, actor="demo")
         return [*await runtime.checker.check_many(DEMO)]

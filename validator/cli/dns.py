@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from validator.cli.exits import Exit
+from validator.cli.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from validator.mx.health import ResolverHealth
@@ -28,7 +29,7 @@ def dns_command(
     """Look DOMAINS up and show the evidence. Exit code: 0 all take mail, 1 some do not, 2 usage, 3 could not tell."""
     import time
 
-    from validator.mx.present import describe_route
+    from validator.mx.present import describe_route, is_never_asked
     from validator.mx.route import RouteOutcome
     from validator.settings import load_settings
 
@@ -38,7 +39,7 @@ def dns_command(
     routes, health = asyncio.run(look_up(settings, [a_labels(text) for text in domains]))
     for route in routes:
         typer.echo(_json(route) if as_json else describe_route(route, time.monotonic()))
-    if not as_json:
+    if not as_json and not all(is_never_asked(route) for route in routes):
         typer.echo("asked: " + ", ".join(f"{server.address} ({server.state.value})" for server in health.servers))
     outcomes = {route.outcome for route in routes}
     if RouteOutcome.UNKNOWN in outcomes:
@@ -50,9 +51,10 @@ def a_labels(text: str) -> str:
     """The domain of *text*, an address or a domain, as lower-case A-labels; raises `typer.BadParameter`."""
     from validator.address import SyntaxFault, ascii_domain
 
-    domain = ascii_domain(text.rpartition("@")[2])
+    typed = text.rpartition("@")[2].removesuffix(".")  # `dig` and zone files write the final dot
+    domain = ascii_domain(typed)
     if isinstance(domain, SyntaxFault):
-        raise typer.BadParameter(f"{domain.message}")
+        raise typer.BadParameter(f"{typed!r}: {domain.message}")
     return domain
 
 
@@ -61,6 +63,7 @@ async def look_up(settings: Settings, domains: Sequence[str]) -> tuple[list[Mail
     from validator.mx.resolver import open_resolver
     from validator.reference import load_reference
 
+    log_to_stderr()
     resolver = open_resolver(settings, load_reference(settings.data_dir))
     await resolver.start()
     try:

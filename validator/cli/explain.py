@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from validator.cli.logs import log_to_stderr
+
 if TYPE_CHECKING:
     from validator.sanitize.story import Step
     from validator.settings import Settings
@@ -49,6 +51,7 @@ async def _explain(settings: Settings, address: str) -> tuple[tuple[Step, ...], 
     from validator.sanitize.story import tell
     from validator.settings import PlusPolicy
 
+    log_to_stderr()
     rules = syntax_rules(settings)
     async with open_runtime(settings) as runtime:
         verdict = await runtime.checker.check(address, CheckOptions(explain=True))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from validator.cli.logs import log_to_stderr
+
 if TYPE_CHECKING:
     from validator.feedback.service import Feedback
 
@@ -59,6 +61,8 @@ def notices_command(
 def _with_feedback(work: Callable[[Feedback], Awaitable[Result]], settings_file: Path | None) -> Result:
     from validator.runtime import open_runtime
     from validator.settings import load_settings
+
+    log_to_stderr()
 
     async def run() -> Result:
         async with open_runtime(load_settings(settings_file)) as runtime:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from validator.mx.route import HostOutcome, MailRoute, RouteFinding, RouteOutcome
+from collections.abc import Sequence
+
+from validator.address import unicode_domain
+from validator.mx.route import HostOutcome, MailHost, MailRoute, RouteFinding, RouteOutcome
+from validator.mx.special import is_usable_address
 
 _VERDICTS = {
     RouteOutcome.DELIVERABLE: "takes mail",
@@ -53,19 +57,21 @@ _HOSTS = {
     HostOutcome.NOT_ASKED: "not looked up",
 }
 _SHOWN = 20
-
+_SHOWN_ADDRESSES = 8
 
 _NEVER_ASKED = (RouteFinding.SPECIAL_USE, RouteFinding.NOT_A_DOMAIN)
 
 
 def describe_route(route: MailRoute, now: float) -> str:
     """A few lines: the verdict and why, the hosts, and how long it holds; *now* on the resolver's clock."""
-    lines = [f"{route.domain}: {_VERDICTS[route.outcome]}: {_REASONS[route.finding]}"]
+    shown_name = unicode_domain(route.domain)
+    name = route.domain if shown_name == route.domain else f"{route.domain} ({shown_name})"
+    lines = [f"{name}: {_VERDICTS[route.outcome]}: {_REASONS[route.finding]}"]
     shown = route.hosts[:_SHOWN]
     width = max((len(host.name) for host in shown), default=0)
     for host in shown:
-        remark = _HOSTS[host.outcome]
-        facts = ", ".join(host.addresses) + (f"  ({remark})" if host.addresses and remark else remark)
+        remark = _remark(host)
+        facts = _listed(host.addresses) + (f"  ({remark})" if host.addresses and remark else remark)
         label = "address" if route.implicit else f"MX {host.preference}"
         lines.append(f"  {label:<9} {host.name or '.':<{width}}  {facts}")
     if len(route.hosts) > _SHOWN:
@@ -75,9 +81,33 @@ def describe_route(route: MailRoute, now: float) -> str:
         lines.append(f"  stale: {_span(now - route.resolved_at)} old, served because DNS does not answer")
     elif route.outcome is RouteOutcome.UNKNOWN:
         lines.append(f"  worth asking again {f'in {_span(left_s)}' if round(left_s) else 'now'}")
-    elif route.finding not in _NEVER_ASKED:
-        lines.append(f"  holds for another {_span(left_s)}" if left_s > 0 else "  not to be kept")
+    elif not is_never_asked(route):
+        lines.append(
+            f"  holds for another {_span(left_s)}"
+            if left_s > 0
+            else "  not kept: the answer does not say how long it holds"
+        )
     return "\n".join(lines)
+
+
+def is_never_asked(route: MailRoute) -> bool:
+    """Its name alone decided: nobody was asked."""
+    return route.finding in _NEVER_ASKED
+
+
+def _remark(host: MailHost) -> str:
+    """What is to be said of a mail host besides its addresses."""
+    if host.outcome is not HostOutcome.FAILED or not host.addresses:
+        return _HOSTS[host.outcome]
+    if any(is_usable_address(address) for address in host.addresses):
+        return "not believed: the resolver invents addresses"
+    return "not public, and the rest could not be looked up"
+
+
+def _listed(addresses: Sequence[str]) -> str:
+    """The addresses, not all when there are many."""
+    text = ", ".join(addresses[:_SHOWN_ADDRESSES])
+    return text if len(addresses) <= _SHOWN_ADDRESSES else f"{text} … and {len(addresses) - _SHOWN_ADDRESSES} more"
 
 
 def _span(seconds: float) -> str:
