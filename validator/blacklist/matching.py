@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -110,21 +110,24 @@ class Matcher:
         """Entries that match each key of an address; only keys that have some are in the answer. One query."""
         secret = self._rules.secret
         hashes: dict[str, str] = {}
-        if len(keys) == 1 and secret is None:  # what a single check comes to
+        if secret is not None:
+            hashes = {erased_key(key, secret): key for key in dict.fromkeys(keys)}
+            found = await self._lookup.find_addresses([*keys, *hashes])
+        elif len(keys) == 1:  # what a single check comes to
             found = await self._lookup.find(((_ADDRESS, keys[0]),))
         else:
-            pairs: list[Pair] = [(_ADDRESS, key) for key in dict.fromkeys(keys)]
-            if secret is not None:
-                hashes = {erased_key(key, secret): key for _, key in pairs}
-                pairs += [(_ADDRESS, key) for key in hashes]
-            found = await self._lookup.find(pairs) if pairs else []
+            found = await self._lookup.find_addresses(keys)
         if not found:
             return {}
         by_key: dict[str, list[Found]] = {}
         for row in self._blocking(found, lists):
-            by_key.setdefault(hashes.get(row.key, row.key), []).append(row)
+            key = hashes.get(row.key, row.key)
+            if key in by_key:
+                by_key[key].append(row)
+            else:
+                by_key[key] = [row]
         if not self._rules.allowing:
-            return {key: _hits(rows) for key, rows in by_key.items()}
+            return {key: (hit_of(rows[0]),) if len(rows) == 1 else _hits(rows) for key, rows in by_key.items()}
         asked = [((_ADDRESS, key), (_DOMAIN, key.partition("@")[2])) for key in by_key]
         allowed = await self._allowed(name for names in asked for name in names)
         return {mine[1]: _judged(by_key[mine[1]], allowed, mine, domain) for mine, domain in asked}
@@ -171,12 +174,11 @@ class Matcher:
         )
 
     @staticmethod
-    def _blocking(found: Iterable[Found], lists: Collection[str]) -> Iterator[Found]:
+    def _blocking(found: Iterable[Found], lists: Collection[str]) -> list[Found]:
         """Rows that have not expired, on lists that were asked for."""
         now = time.time_ns() // 1_000
-        for row in found:
-            if (row.expires is None or row.expires > now) and (row.list == DEFAULT_LIST or row.list in lists):
-                yield row
+        asked = {DEFAULT_LIST, *lists}
+        return [row for row in found if row.list in asked and (row.expires is None or row.expires > now)]
 
     async def _allowed(self, names: Iterable[Pair]) -> dict[Pair, Override]:
         if not self._rules.allowing:

@@ -106,6 +106,10 @@ class PostgresLookup:
         self._schedule()
         return await answer
 
+    async def find_addresses(self, keys: Sequence[str]) -> list[Found]:
+        """See `HotLookup.find_addresses`."""
+        return await self.find([(0, key) for key in dict.fromkeys(keys)])
+
     def _schedule(self) -> None:
         """Send what is waiting after this pass of the loop, which may bring more of it; nothing waits longer."""
         if not self._scheduled and self._idle:
