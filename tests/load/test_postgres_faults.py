@@ -34,6 +34,8 @@ AWAY_S = 20.0 if SOAK else 2.5
 """How long the server is away."""
 ROUNDS = 3 if SOAK else 1
 WRITE_EVERY_S = 0.2
+STORE_TIMEOUT_S = 5.0
+"""`VALIDATOR_STORE_TIMEOUT_S`."""
 BACK_S = 5.0
 """Longest time between the server's return and exact answers and writes."""
 MOST_CONNECTIONS = 2 + 8 + 4 + 1
@@ -267,6 +269,7 @@ async def test_postgresql_that_fails_is_a_503_and_comes_back(
     assert after <= before
     if SOAK:
         assert max(seen.back_s) <= BACK_S
+        assert writes.longest_s <= STORE_TIMEOUT_S + 1
 
 
 async def settled(server: Served, database: PostgresServer, before: int) -> tuple[int, int]:
