@@ -17,6 +17,7 @@ from validator.checker import facts as facts_module
 from validator.mx import care, pursuit
 from validator.mx.answer import AnswerKind, Fault
 from validator.mx.client import DnsClient
+from validator.mx.health import ResolverState, ServerState
 from validator.mx.route import RouteOutcome
 
 PATIENCE_S = 20.0
@@ -51,6 +52,7 @@ async def test_the_first_answer_after_an_outage_is_the_end_of_it(server: NameSer
         before = server.count("ok1.mc.test")
         await until(lambda: server.count("ok1.mc.test") > before + 4, "put what it has answered again")
         assert not noted
+        assert {one.state for one in asking.health()} <= {ServerState.FAILING, ServerState.REFUSING}
         server.rcode = None
         await until(lambda: noted, "noticed that it is back, though nobody asked anything")
 
@@ -80,10 +82,11 @@ async def test_after_an_outage_a_domain_is_asked_without_waiting_out_its_pause(s
             resolving._failures.note("ok2.mc.test", resolving._clock())
         assert (await resolving.route("ok2.mc.test", timeout_s=PATIENCE_S)).outcome is RouteOutcome.UNKNOWN
         assert server.count("ok2.mc.test") == 0
-        await until(lambda: resolving._source.care._knowing_nothing, "known as an outage")
+        await until(lambda: resolving.health().state is ResolverState.FAILING, "known as an outage")
         server.rcode = None
         await until(lambda: resolving._failures.retry_at("ok2.mc.test", 0.0) is None, "forgot the failure")
         assert (await resolving.route("ok2.mc.test", timeout_s=PATIENCE_S)).outcome is RouteOutcome.DELIVERABLE
+        assert resolving.health().state is ResolverState.OK
 
 
 async def test_a_first_server_that_knows_nothing_costs_no_pause_when_there_is_another(

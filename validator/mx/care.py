@@ -56,6 +56,8 @@ class ServerCare:
         """Called when a resolver answers again after all were down, or had answers for nothing."""
         self.fruitless = 0
         """Questions in a row that came to nothing."""
+        self.knows_nothing = False
+        """An outage: the servers answer, and not even what they have answered before."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when a server's state or habits have changed."""
         self.on_heartbeat: Callable[[], None] = lambda: None
@@ -64,7 +66,6 @@ class ServerCare:
         self._send_probe = send_probe
         self._ask_known = ask_known
         self._asking_known = False
-        self._knowing_nothing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._all_down = False
@@ -118,16 +119,16 @@ class ServerCare:
     def note_answer(self) -> None:
         """A question came to something."""
         self.fruitless = 0
-        if self._knowing_nothing:
-            self._knowing_nothing = False
+        if self.knows_nothing:
+            self.knows_nothing = False
             _log.info("resolvers have answers again")
             self.on_recovery()
 
     def note_known(self, *, answered: bool) -> None:
         """What has been answered before was put again; without an answer this is no broken domain, but an outage."""
         self._asking_known = False
-        if not answered and not self._knowing_nothing:
-            self._knowing_nothing = True
+        if not answered and self.fruitless >= FRUITLESS_AFTER and not self.knows_nothing:
+            self.knows_nothing = True
             _log.warning("resolvers have no answer even to what they have answered before")
 
     def note_silence(self, server: Server) -> None:
@@ -176,7 +177,7 @@ class ServerCare:
             self._renew_channels(server, now)
             if server.state in (ServerState.DOWN, ServerState.SUSPECT):
                 self.probe(server)
-            up.set(server.state is ServerState.UP)
+            up.set(server.state is ServerState.UP and not self.knows_nothing)
         if self.fruitless >= FRUITLESS_AFTER and not self._asking_known and not self._all_down:
             self._asking_known = True
             self._ask_known(self.choose())

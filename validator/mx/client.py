@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 
 from validator.mx.answer import Answer, AnswerKind, Fault, failed
@@ -147,7 +148,10 @@ class DnsClient:
 
     def health(self) -> tuple[ServerHealth, ...]:
         """Every server, in the configured order."""
-        return tuple(server.health() for server in self.care.servers)
+        found = tuple(server.health() for server in self.care.servers)
+        if not self.care.knows_nothing:
+            return found
+        return tuple(replace(one, state=ServerState.FAILING) if one.state is _UP else one for one in found)
 
     # --- whose turn it is ---------------------------------------------------------------------------------------------
 

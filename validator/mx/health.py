@@ -17,6 +17,8 @@ class ServerState(StrEnum):
     """The probe went unanswered too; only probes are sent."""
     REFUSING = "refusing"
     """It answers, and refuses us: our own configuration."""
+    FAILING = "failing"
+    """It answers, and has no answer even to what it has answered before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class ResolverState(StrEnum):
     """Some server is not well; others answer."""
     DOWN = "down"
     """No server answers: known domains are served stale, others are unknown."""
+    FAILING = "failing"
+    """Those that answer have no answer to anything: the same as DOWN, but for whoever looks for the cause."""
     REWRITING = "rewriting"
     """A server invents addresses for names that do not exist; no implicit mail host is believed."""
 

@@ -207,6 +207,8 @@ class MxResolver:
         states = {server.state for server in servers}
         if states and states <= {ServerState.DOWN}:
             state = ResolverState.DOWN
+        elif ServerState.FAILING in states:
+            state = ResolverState.FAILING
         elif any(server.rewriting for server in servers):
             state = ResolverState.REWRITING
         else:
