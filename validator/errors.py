@@ -52,6 +52,10 @@ class RequestRefused(ValidatorError):
         self.complaints = tuple(complaints)
 
 
+class NotReadable(RequestRefused):
+    """The body is not what it has to be before anything can be said about its fields, such as JSON."""
+
+
 class RuleTooWide(RequestRefused):
     """A blacklist rule would hit a big provider, a public suffix or too wide a network; `force` overrides."""
 

@@ -342,6 +342,12 @@ async def test_a_rule_that_would_hit_half_the_world_is_refused_without_force_and
     await enter(served, value, kind=kind, force=True)
 
 
+async def test_an_export_of_rules_alone_shows_them(served: Service) -> None:
+    await enter(served, "bad.example")
+    await enter(served, "jane@example.org")
+    assert await call(served, "GET", "/blacklist/export", params={"kind": "domain"}) == b"value\r\nbad.example\r\n"
+
+
 async def test_an_export_is_csv_of_addresses_by_default_all_fields_on_request_or_ndjson(served: Service) -> None:
     await enter(served, "+jane@example.org", note='=HYPERLINK("x")')
     await enter(served, "bad.example")

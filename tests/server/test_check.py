@@ -155,6 +155,14 @@ async def test_a_misspelt_option_is_refused_by_name(running: Service) -> None:
     assert problem["errors"] == [{"pointer": "/sanitise", "detail": "there is no field sanitise"}]
 
 
+@pytest.mark.parametrize("path", ["/check", "/check/batch"])
+async def test_an_option_in_the_query_is_refused_and_does_not_silently_rewrite(running: Service, path: str) -> None:
+    body = {"email": "anna@gmial.com"} if path == "/check" else {"emails": ["anna@gmial.com"]}
+    response = await running.post(f"{path}?sanitize=false", body)
+    assert response.status == 422
+    assert [error["pointer"] for error in (await response.json())["errors"]] == ["/query"]
+
+
 @pytest.mark.parametrize("flag", [{}, [], {"a": []}, "true", 1, 0, None])
 @pytest.mark.parametrize("name", ["sanitize", "explain"])
 async def test_a_flag_of_another_type_is_refused(running: Service, name: str, flag: object) -> None:

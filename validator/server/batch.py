@@ -27,7 +27,7 @@ from validator.checker.document import verdict_document
 from validator.errors import Complaint, LimitExceeded, RequestRefused, StorageUnavailable, ValidatorError
 from validator.server.app_keys import LIMITS, RUNTIME
 from validator.server.auth import COUNTED_AS
-from validator.server.bodies import read_body, read_query, validate_json
+from validator.server.bodies import read_body, read_query, refuse_query, validate_json
 from validator.server.list_schemas import BatchRequest, BatchResponse, StreamLine, StreamQuery
 from validator.server.peer import PeerEnd, PeerLost, PeerWatch
 from validator.server.problems import ProblemException, from_error
@@ -55,6 +55,7 @@ _ENDS = {end: metrics.LIST_STREAMS_ENDED.labels(end) for end in ("complete", "re
 
 async def post_batch(request: web.Request) -> web.StreamResponse:
     """Check up to a thousand addresses in one request."""
+    refuse_query(request)
     runtime = request.app[RUNTIME]
     settings = runtime.settings
     body = validate_json(await read_body(request, settings.batch_max_bytes), BatchRequest)

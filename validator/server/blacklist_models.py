@@ -247,6 +247,8 @@ class ExportQuery(BlockingFilter):
         """Fields in the order in which they are written."""
         if "all" in self.fields or (self.everything and not self.fields):
             return ALL_FIELDS
+        if not self.fields and self.kind and Kind.ADDRESS not in self.kind:
+            return ("value",)  # rules have no address, and a file of nothing but its header looks like an empty list
         return tuple(self.fields) or ADDRESS_ONLY
 
 

@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from validator.errors import Complaint
 from validator.server.problems import ProblemException, from_validation
 
 RECEIVE_DEADLINE_S = 5.0
@@ -92,6 +93,13 @@ def validate_json(raw: bytes, model: type[Model]) -> Model:
         return model.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise from_validation(error) from None
+
+
+def refuse_query(request: web.Request) -> None:
+    """422 for query parameters where all fields belong to the body: `?sanitize=false` must not be ignored."""
+    if request.query_string:
+        complaint = Complaint("/query", "not here: send it as a field of the body")
+        raise ProblemException(422, "this resource takes no query parameters", complaints=[complaint])
 
 
 def read_query(request: web.Request, model: type[Model]) -> Model:

@@ -13,7 +13,7 @@ from validator.checker.document import verdict_document
 from validator.errors import ValidatorError
 from validator.server.answers import JsonAnswer
 from validator.server.app_keys import RUNTIME
-from validator.server.bodies import decode_json, json_response, read_body, validate_json
+from validator.server.bodies import decode_json, json_response, read_body, refuse_query, validate_json
 from validator.server.problems import ProblemException, from_error
 from validator.server.routes import Answer, Route, Scope
 from validator.server.schemas import CheckRequest, CheckResponse, EnvelopeRequest, EnvelopeResponse
@@ -56,6 +56,7 @@ def unknown_problem() -> ProblemException:
 
 async def post_check(request: web.Request) -> web.StreamResponse:
     """Check one address."""
+    refuse_query(request)
     runtime = request.app[RUNTIME]
     email, options, on_unknown = parse_check(await read_body(request, MAX_CHECK_BODY_BYTES))
     verdict = await runtime.checker.check(email, options)

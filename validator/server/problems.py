@@ -19,6 +19,7 @@ from validator.errors import (
     LimitExceeded,
     NotAuthorised,
     NotFound,
+    NotReadable,
     Overloaded,
     RequestRefused,
     RuleTooWide,
@@ -127,6 +128,8 @@ def from_error(error: ValidatorError) -> ProblemException:
             return ProblemException(422, detail, complaints=error.complaints, kind="/problems/rule-too-wide")
         case UnknownList():
             return ProblemException(404, detail, complaints=error.complaints, kind="/problems/unknown-list")
+        case NotReadable():
+            return ProblemException(400, detail, complaints=error.complaints)
         case LimitExceeded():
             return ProblemException(413, detail, complaints=error.complaints)
         case RequestRefused():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from validator.errors import LimitExceeded, RequestRefused
+from validator.errors import LimitExceeded, NotReadable, RequestRefused
 from validator.feedback.webhooks import (
     brevo,
     mailersend,
@@ -87,11 +87,11 @@ PROVIDERS: Mapping[str, Provider] = {
 
 
 def read_document(provider: Provider, body: bytes) -> Any:
-    """The document of a request; raises `RequestRefused` when the body is none."""
+    """The document of a request; raises `NotReadable` or `RequestRefused` when the body is none."""
     try:
         document = provider.document(body)
     except (ValueError, KeyError, RecursionError) as error:
-        raise RequestRefused("the body is not JSON") from error
+        raise NotReadable("the body is not JSON") from error
     if not isinstance(document, Mapping | list):
         raise RequestRefused("the body is neither an object nor a list")
     return document
