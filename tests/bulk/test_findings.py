@@ -272,3 +272,9 @@ def test_the_report_has_charts_and_neither_script_nor_address() -> None:
     assert "default-src &#x27;none&#x27;" in page
     for word in ("<script", "http:", "https:", "secret", "@", " style=", "<y>", "<list>"):
         assert word not in page.replace("@media", "")
+
+
+def test_a_line_of_ndjson_that_is_no_json_is_not_passed_over() -> None:
+    with pytest.raises(RequestRefused, match="line 2: not JSON"):
+        list(scan_all('{"email": "a@b.c"}\nbad line\n"d@e.f"\n', "ndjson"))
+    assert len(list(scan_all('{"email": "a@b.c", "n": [1, -2.5e3, true, null]}\n"d@e.f"\n', "ndjson"))) == 2

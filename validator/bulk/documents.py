@@ -37,6 +37,7 @@ _WORD = re.compile(
     r"|(?P<mark>[{}\[\],:])"
     r'|(?P<scalar>[^\s{}\[\],:"]+))'
 )
+_LITERAL = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity")
 _MAX_DEPTH = 200
 
 
@@ -83,10 +84,11 @@ class _Levels:
         return show_path([level.component for level in self.open])
 
 
-def scan_json(text: str, matcher: FieldMatcher) -> Iterator[Cell]:
+def scan_json(text: str, matcher: FieldMatcher, *, lines: bool = False) -> Iterator[Cell]:
     """Addresses of a JSON document, or of several after one another (NDJSON: each is a document of its own).
 
-    Raises `RequestRefused` with the line where the text is not JSON; checks no more than it needs to follow it.
+    Raises `RequestRefused` with the line where the text is not JSON; checks no more than it needs to follow it. With
+    *lines* (NDJSON) a bare word is a line that would be passed over in silence; elsewhere it may be a comment.
     """
     levels = _Levels(matcher)
     line = 1
@@ -99,6 +101,8 @@ def scan_json(text: str, matcher: FieldMatcher) -> Iterator[Cell]:
                 level.component = _unquoted(word, line)
             elif levels.is_wanted():
                 yield Cell(_unquoted(word, line), line, column, levels.path())
+        elif lines and _LITERAL.fullmatch(word) is None:
+            raise RequestRefused(f"line {line}: not JSON")
     if levels.open:
         raise RequestRefused(f"line {line}: the document is not closed")
 

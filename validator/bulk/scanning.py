@@ -73,7 +73,7 @@ def scan_all(text: str, kind: str, *, fields: Sequence[str] = (), columns: Seque
         case "json" | "ndjson" | "yaml":
             paths = [*fields, *columns]
             matcher = FieldMatcher(paths) if paths else FieldMatcher()
-            return scan_yaml(text, matcher) if kind == "yaml" else scan_json(text, matcher)
+            return scan_yaml(text, matcher) if kind == "yaml" else scan_json(text, matcher, lines=kind == "ndjson")
         case "csv" | "tsv":
             names = [*columns, *(path.removeprefix("$").lstrip(".") for path in fields)]
             shape = TableShape("\t" if kind == "tsv" else None)
