@@ -58,6 +58,16 @@ async def test_a_reload_swaps_everything_under_running_requests(tmp_path: Path) 
         assert lost == []
 
 
+async def test_what_changes_the_store_is_fetched_after_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("validator.server.service.STORE_AFTER_S", 0.0)
+    async with running(tmp_path) as here, asyncio.timeout(10):
+        assert here.service._loading is not None
+        await here.service._loading
+        assert here.service.runtime._store_is_loaded
+
+
 async def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
     async with running(tmp_path) as here:
         before = here.service.runtime

@@ -29,6 +29,8 @@ log = structlog.get_logger("validator.service")
 LINGER_S: Final = 1.0
 """How long the rest of a refused body is read before the connection is closed."""
 POLL_S: Final = 0.02
+STORE_AFTER_S: Final = 1.0
+"""From the first accepted connection to the import of what changes the store."""
 
 
 class Generation:
@@ -72,6 +74,7 @@ class HttpService:
         self._server: GuardedServer
         self._listener: Listener
         self._retiring: set[asyncio.Task[None]] = set()
+        self._loading: asyncio.Task[None] | None = None
 
     @property
     def runtime(self) -> Runtime:
@@ -102,6 +105,13 @@ class HttpService:
         self._listener = Listener(self._sock, self._server)
         self._listener.start()
         self._note_generation()
+        if settings.workers == 1:  # several would each pay for it in memory, whether they come to need it or not
+            self._loading = asyncio.create_task(self._load_store(), name="load-store")
+
+    async def _load_store(self) -> None:
+        """Fetch what changes the store once the start is over: the first write would wait a second for its import."""
+        await asyncio.sleep(STORE_AFTER_S)
+        await self.runtime.load_store()
 
     def _dispatch(self, request: Any) -> Awaitable[web.StreamResponse]:
         return self._generation.dispatch(request)
@@ -141,6 +151,9 @@ class HttpService:
             if not self._server.busy and loop.time() >= idle_until:
                 break
             await asyncio.sleep(POLL_S)
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait((self._loading,))
         self._server.stop_sweeping()
         self._server.pre_shutdown()
         await self._server.shutdown(max(0.1, deadline - loop.time()))
