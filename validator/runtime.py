@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from validator.blacklist.importing import Classify
 
 
+SWITCH_S = 0.0005
+"""How long an import beside the event loop may keep it waiting at a time; ten times that is Python's own."""
+
+
 @dataclass(slots=True)
 class Runtime:
     """Everything that is open while the service runs."""
@@ -65,6 +70,7 @@ class Runtime:
     draining: bool = field(default=False)
     """A stop has been asked for; `/readyz` answers 503 from now on."""
     _store_is_loaded: bool = field(default=False)
+    _store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def health(self) -> dict[str, object]:
         """Body of `/readyz`: `ok` when store and data are usable and no drain has begun; the resolver is only named."""
@@ -82,9 +88,16 @@ class Runtime:
 
     async def load_store(self) -> None:
         """Import what changes the store, beside the event loop; before the first such request of a process."""
-        if not self._store_is_loaded:
-            await self.blacklist.load()
-            await asyncio.to_thread(import_module, "validator.feedback.recording")
+        if self._store_is_loaded:
+            return
+        async with self._store_lock:  # whoever waited for it finds the modules there
+            usual_s = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_S)
+            try:
+                await self.blacklist.load()
+                await asyncio.to_thread(import_module, "validator.feedback.recording")
+            finally:
+                sys.setswitchinterval(usual_s)
             self._store_is_loaded = True
 
     async def evidence(self, address: str) -> Mapping[str, object]:
