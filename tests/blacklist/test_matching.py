@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from tests.blacklist.asking import address, blocked, domain_hits, hits, put
+from tests.blacklist.asking import address, blocked, domain_hits, hits, put, rule
 from validator.blacklist.entry import Cause, Kind
 from validator.blacklist.service import Blacklist
 
@@ -78,3 +80,22 @@ async def test_the_version_of_the_rules_changes_at_once_and_not_for_addresses(bl
     assert blacklist.rules_version == before
     await put(blacklist, "bad.example")
     assert blacklist.rules_version > before
+
+
+async def test_without_details_the_same_entries_match(blacklist: Blacklist) -> None:
+    """On several lists, under the allow-list, erased, expired: what decides is the same whether details come along."""
+    names = [f"p{number}@example.com" for number in range(40)]
+    for number, name in enumerate(names[:30]):
+        await put(blacklist, name, cause=Cause.MANUAL if number % 3 else Cause.COMPLAINT)
+    await put(blacklist, names[3], list="letters")
+    await put(blacklist, names[30], expires=datetime(2026, 3, 2, tzinfo=UTC))
+    await blacklist.allowlist.add(rule("example.com"), note="ours", actor="t", acknowledged=True)
+    await blacklist.erasing.erase([rule(names[5])], actor="t")
+    told = await blacklist.match_keys(names, ("letters",))
+    brief = await blacklist.match_keys(names, ("letters",), details=False)
+    assert len(told) == 30
+    assert [len(told.get(name, ())) for name in (names[3], names[5], names[30])] == [2, 1, 0]
+    assert brief.keys() == told.keys()
+    for name in told:
+        assert [hit._replace(details=None) for hit in told[name]] == [hit._replace(details=None) for hit in brief[name]]
+        assert all(hit.details is not None for hit in told[name])

@@ -238,19 +238,9 @@ class Event:
     """The entry as it was before; None for the first line."""
 
 
-class Hit(NamedTuple):
-    """An entry that matches what a check asked about."""
+class HitDetails(NamedTuple):
+    """What an entry that matches has to tell, and no check needs for its decision."""
 
-    entry_id: str
-    """Its identifier."""
-    kind: Kind
-    """What it speaks about."""
-    value: str
-    """The form to show."""
-    cause: Cause
-    """Why it is there."""
-    list: str
-    """The named list it is on."""
     source: str
     """Where it came from."""
     since: datetime
@@ -259,8 +249,25 @@ class Hit(NamedTuple):
     """The last failure or wish behind it."""
     expires: datetime | None
     """When it stops blocking; None for never."""
+
+
+class Hit(NamedTuple):
+    """An entry that matches what a check asked about."""
+
+    entry_id: str
+    """Its identifier."""
+    kind: Kind
+    """What it speaks about."""
+    value: str
+    """The form to show; its key where the details were not asked for."""
+    cause: Cause
+    """Why it is there."""
+    list: str
+    """The named list it is on."""
     overridden: bool
     """The allow-list overrides it: shown, does not decide."""
+    details: HitDetails | None
+    """What decides nothing; None where it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,28 +106,32 @@ class Matcher:
         hits = await self.keys(keys, lists)
         return [hits.get(key, ()) for key in keys] if hits else [()] * len(keys)
 
-    async def keys(self, keys: Sequence[str], lists: Collection[str] = ()) -> dict[str, tuple[Hit, ...]]:
-        """Entries that match each key of an address; only keys that have some are in the answer. One query."""
+    async def keys(
+        self, keys: Sequence[str], lists: Collection[str] = (), *, details: bool = True
+    ) -> dict[str, tuple[Hit, ...]]:
+        """Entries that match each key of an address; only keys that have some are in the answer. One query.
+
+        Without *details* those of a hit may be left out.
+        """
         secret = self._rules.secret
         hashes: dict[str, str] = {}
         if secret is not None:
             hashes = {erased_key(key, secret): key for key in dict.fromkeys(keys)}
-            found = await self._lookup.find_addresses([*keys, *hashes])
+            found = await self._lookup.find_addresses([*keys, *hashes], details=details)
         elif len(keys) == 1:  # what a single check comes to
             found = await self._lookup.find(((_ADDRESS, keys[0]),))
         else:
-            found = await self._lookup.find_addresses(keys)
+            found = await self._lookup.find_addresses(keys, details=details)
         if not found:
             return {}
-        by_key: dict[str, list[Found]] = {}
-        for row in self._blocking(found, lists):
-            key = hashes.get(row.key, row.key)
-            if key in by_key:
-                by_key[key].append(row)
-            else:
-                by_key[key] = [row]
+        rows = self._blocking(found, lists)
+        by_key = {row.key: [row] for row in rows}
+        if hashes or len(by_key) < len(rows):  # else each key has one row, as nearly always
+            by_key = {}
+            for row in rows:
+                by_key.setdefault(hashes.get(row.key, row.key), []).append(row)
         if not self._rules.allowing:
-            return {key: (hit_of(rows[0]),) if len(rows) == 1 else _hits(rows) for key, rows in by_key.items()}
+            return {key: _hits(rows) for key, rows in by_key.items()}
         asked = [((_ADDRESS, key), (_DOMAIN, key.partition("@")[2])) for key in by_key]
         allowed = await self._allowed(name for names in asked for name in names)
         return {mine[1]: _judged(by_key[mine[1]], allowed, mine, domain) for mine, domain in asked}

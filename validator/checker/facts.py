@@ -61,8 +61,10 @@ class BlacklistReader(Protocol):
         """Hits of each address, same order and length."""
         ...
 
-    async def match_keys(self, keys: Sequence[str], lists: Collection[str] = ()) -> dict[str, tuple[Hit, ...]]:
-        """The same for keys of addresses; only those with hits are in the answer."""
+    async def match_keys(
+        self, keys: Sequence[str], lists: Collection[str] = (), *, details: bool = True
+    ) -> dict[str, tuple[Hit, ...]]:
+        """The same for keys of addresses, on request without details; only those with hits are in the answer."""
         ...
 
     async def match_domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:

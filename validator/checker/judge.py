@@ -111,17 +111,19 @@ def findings_of(
 
 
 def entry_evidence(hit: Hit) -> dict[str, object]:
-    """A matching blacklist entry for `explain`; the value only where it is not an address."""
+    """A matching blacklist entry, with its details, for `explain`; the value only where it is not an address."""
+    details = hit.details
+    assert details is not None
     return {
         "id": hit.entry_id,
         "kind": hit.kind.value,
         "value": None if hit.kind is Kind.ADDRESS else hit.value,
         "cause": hit.cause.value,
         "list": hit.list,
-        "source": hit.source,
-        "since": hit.since.isoformat(),
-        "last_event": hit.last_event.isoformat() if hit.last_event else None,
-        "expires": hit.expires.isoformat() if hit.expires else None,
+        "source": details.source,
+        "since": details.since.isoformat(),
+        "last_event": details.last_event.isoformat() if details.last_event else None,
+        "expires": details.expires.isoformat() if details.expires else None,
         "overridden": hit.overridden,
     }
 

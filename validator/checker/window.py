@@ -95,7 +95,7 @@ class WindowPipeline(CheckPipeline):
         for index, item in prepared.items():
             keys[index] = address_key(item.parsed) if isinstance(item.parsed, EmailAddress) else ""
         asked = [key for key in keys if key] if "" in keys else keys
-        hits = await self._blacklist.match_keys(asked, options.lists) if asked else {}
+        hits = await self._blacklist.match_keys(asked, options.lists, details=options.explain) if asked else {}
         return {index: hits[key] for index, key in enumerate(keys) if key in hits} if hits else {}
 
     async def _judge_row(

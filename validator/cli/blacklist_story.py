@@ -53,8 +53,9 @@ def show_command(
     for entry, events in story.entries:
         _tell(entry, events, overridden=entry.id in story.overridden)
     for hit in story.rules:
+        since = "" if hit.details is None else f" since {moment(hit.details.since)}"
         typer.echo(
-            f"#{hit.entry_id}  {printable(hit.value)}  {hit.kind} on {hit.list}, {hit.cause} since {moment(hit.since)}"
+            f"#{hit.entry_id}  {printable(hit.value)}  {hit.kind} on {hit.list}, {hit.cause}{since}"
             + (", overridden by the allow-list" if hit.overridden else ", blocks it as well")
         )
     if story.reports:

@@ -146,16 +146,18 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def hit_document(hit: Hit) -> dict[str, Any]:
-    """The wire form of a match."""
+    """The wire form of a match, which has its details."""
+    details = hit.details
+    assert details is not None
     return {
         "id": hit.entry_id,
         "kind": hit.kind,
         "value": hit.value,
         "cause": hit.cause,
         "list": hit.list,
-        "source": hit.source,
-        "since": hit.since,
-        "last_event": hit.last_event,
-        "expires": hit.expires,
+        "source": details.source,
+        "since": details.since,
+        "last_event": details.last_event,
+        "expires": details.expires,
         "overridden": hit.overridden,
     }

@@ -15,7 +15,16 @@ from typing import Any, Final, NamedTuple
 from validator.blacklist.entry import Kind
 from validator.blacklist.store.channel_postgres import Channel, Rows, text_array
 from validator.blacklist.store.codes import KindCode
-from validator.blacklist.store.hot import COLUMNS, LISTS_QUERY, META_QUERY, Found, Override, Pair, Rules
+from validator.blacklist.store.hot import (
+    COLUMNS,
+    DECISIVE_COLUMNS,
+    LISTS_QUERY,
+    META_QUERY,
+    Found,
+    Override,
+    Pair,
+    Rules,
+)
 from validator.errors import StorageUnavailable
 
 CONNECTIONS: Final = 2
@@ -31,6 +40,8 @@ ADDRESSES: Final = (
     f' JOIN blacklist_entry e ON e.kind = 0 AND e.key = w.key COLLATE "C" AND e.state < 2 {_JOINS}'
 )
 """Addresses only, the common case."""
+DECISIVE: Final = ADDRESSES.replace(COLUMNS, DECISIVE_COLUMNS)
+"""The same without what decides nothing."""
 PAIRS: Final = (
     f"SELECT {COLUMNS} FROM unnest($1::smallint[], $2::text[]) AS w(kind, key)"  # noqa: S608
     f' JOIN blacklist_entry e ON e.kind = w.kind AND e.key = w.key COLLATE "C" AND e.state < 2 {_JOINS}'
@@ -43,6 +54,7 @@ ALLOWED: Final = (
 
 _STATEMENTS: Final = (
     f"PREPARE addresses (text[]) AS {ADDRESSES}",
+    f"PREPARE decisive (text[]) AS {DECISIVE}",
     f"PREPARE pairs (smallint[], text[]) AS {PAIRS}",
     f"PREPARE allowed (smallint[], text[]) AS {ALLOWED}",
 )
@@ -51,11 +63,12 @@ _STATEMENTS: Final = (
 class _Asked:
     """One waiting look-up."""
 
-    __slots__ = ("answer", "keys", "plain")
+    __slots__ = ("answer", "details", "keys", "plain")
 
-    def __init__(self, pairs: Sequence[Pair], answer: asyncio.Future[list[Found]]) -> None:
+    def __init__(self, pairs: Sequence[Pair], answer: asyncio.Future[list[Found]], *, details: bool) -> None:
         self.keys = pairs
         self.plain = all(kind == 0 for kind, _ in pairs)
+        self.details = details
         self.answer = answer
 
 
@@ -99,16 +112,19 @@ class PostgresLookup:
 
     async def find(self, pairs: Sequence[Pair]) -> list[Found]:
         """See `HotLookup.find`; waits for at most one running query before its own."""
+        return await self._find(pairs, details=True)
+
+    async def find_addresses(self, keys: Sequence[str], *, details: bool = True) -> list[Found]:
+        """See `HotLookup.find_addresses`; details come along where one of those who share a query wants them."""
+        return await self._find([(0, key) for key in dict.fromkeys(keys)], details=details)
+
+    async def _find(self, pairs: Sequence[Pair], *, details: bool) -> list[Found]:
         if not self._channels:
             raise self._unreachable()
         answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(pairs, answer))
+        self._waiting.append(_Asked(pairs, answer, details=details))
         self._schedule()
         return await answer
-
-    async def find_addresses(self, keys: Sequence[str]) -> list[Found]:
-        """See `HotLookup.find_addresses`."""
-        return await self.find([(0, key) for key in dict.fromkeys(keys)])
 
     def _schedule(self) -> None:
         """Send what is waiting after this pass of the loop, which may bring more of it; nothing waits longer."""
@@ -153,7 +169,8 @@ class PostgresLookup:
 
         if all(asked.plain for asked in taken):
             keys = list({key for asked in taken for _, key in asked.keys})
-            channel.ask("addresses", (text_array(keys),), done, prepared=True)
+            statement = "addresses" if any(asked.details for asked in taken) else "decisive"
+            channel.ask(statement, (text_array(keys),), done, prepared=True)
         else:
             channel.ask("pairs", _columns({pair for asked in taken for pair in asked.keys}), done, prepared=True)
         return True
