@@ -14,7 +14,7 @@ import typer.main
 import yaml
 
 from tests.service import DEMO_ZONE
-from validator.cli.main import app
+from validator.cli.main import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "README.md").read_text("utf-8")
@@ -42,7 +42,7 @@ def test_the_python_of_the_page(
 
 
 def options_of_check() -> set[str]:
-    command = typer.main.get_command(app).commands["check"]  # type: ignore[attr-defined]
+    command = typer.main.get_command(build()).commands["check"]  # type: ignore[attr-defined]
     return {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
 
 

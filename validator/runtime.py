@@ -95,7 +95,8 @@ class Runtime:
             sys.setswitchinterval(SWITCH_S)
             try:
                 await self.blacklist.load()
-                await asyncio.to_thread(import_module, "validator.feedback.recording")
+                for name in ("validator.feedback.recording", "validator.feedback.message"):
+                    await asyncio.to_thread(import_module, name)
             finally:
                 sys.setswitchinterval(usual_s)
             self._store_is_loaded = True

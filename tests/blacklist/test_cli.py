@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from validator.cli.main import app
+from validator.cli.main import build
 from validator.errors import ValidatorError
 from validator.runtime import open_runtime
 from validator.settings import load_settings
@@ -27,7 +27,7 @@ class Terminal:
 
     def run(self, *words: str, code: int = 0, typed: str | None = None) -> Result:
         """One command, whose exit code must be this one."""
-        result = CliRunner().invoke(app, list(words), env=self.environment, input=typed)
+        result = CliRunner().invoke(build(), list(words), env=self.environment, input=typed)
         assert result.exit_code == code, (result.output, result.stderr, result.exception)
         return result
 
@@ -37,7 +37,7 @@ class Terminal:
 
     def refused(self, *words: str) -> str:
         """The sentence with which a command is refused."""
-        result = CliRunner().invoke(app, ["blacklist", *words], env=self.environment)
+        result = CliRunner().invoke(build(), ["blacklist", *words], env=self.environment)
         assert isinstance(result.exception, ValidatorError), result.output
         return str(result.exception)
 

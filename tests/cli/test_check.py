@@ -16,7 +16,7 @@ from junitparser import JUnitXml
 from typer.testing import CliRunner, Result
 
 from tests.service import DEMO_ZONE, Service
-from validator.cli.main import app
+from validator.cli.main import build
 from validator.errors import RequestRefused
 
 ROWS = ["Ivan@gmial.com", "x@fb.com", "bad", "anna@acme.test", "a@broken-dns.test"]
@@ -32,7 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def call(*words: str, zone: bool = True, **options: Any) -> Result:
         command = ["check", *words, *(["--zone", str(DEMO_ZONE)] if zone else [])]
-        return CliRunner().invoke(app, command, **options)
+        return CliRunner().invoke(build(), command, **options)
 
     return call
 

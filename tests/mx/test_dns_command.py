@@ -10,14 +10,14 @@ from typer.testing import CliRunner
 
 from tests.dns_servers import free_port
 from tests.nameserver import ZONE_FILE
-from validator.cli.main import app
+from validator.cli.main import build
 from validator.mx.present import _HOSTS, _REASONS, _VERDICTS, describe_route
 from validator.mx.route import HostOutcome, MailHost, MailRoute, RouteFinding, RouteOutcome
 
 
 def run(*words: str, code: int) -> str:
     environment = {"VALIDATOR_SPECIAL_USE_EXCEPTIONS": "test"}
-    result = CliRunner().invoke(app, ["dns", *words], env=environment)
+    result = CliRunner().invoke(build(), ["dns", *words], env=environment)
     assert result.exit_code == code, result.output
     return result.output
 
@@ -74,7 +74,7 @@ def test_nobody_is_said_to_be_asked_about_a_name_that_is_never_asked() -> None:
 
 def test_a_resolver_that_is_down_is_warned_of_beside_the_answers() -> None:
     environment = {"VALIDATOR_DNS_SERVERS": f"127.0.0.1:{free_port()}", "VALIDATOR_DNS_TIMEOUT_S": "1.5"}
-    result = CliRunner().invoke(app, ["dns", "--json", "a.example.org", "b.example.org"], env=environment)
+    result = CliRunner().invoke(build(), ["dns", "--json", "a.example.org", "b.example.org"], env=environment)
     assert [json.loads(line)["outcome"] for line in result.stdout.splitlines()] == ["unknown", "unknown"]
     assert "resolver changed" in result.stderr
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from validator.cli.data import verify
 from validator.errors import DatasetError
 from validator.reference import load_reference
 from validator.reference.suffixes import is_delegated_tld, is_public_suffix, public_suffix, registrable_domain
@@ -59,7 +60,18 @@ def test_a_row_of_the_wrong_width_is_named_with_its_line() -> None:
         parse_table("x", b"a\tb\n1\t2\n3\n")
 
 
-@pytest.mark.parametrize("raw", [b"a\tb\n1\t2\r\n", b"a\tb\n1 \t2\n"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"a\tb\n1\t2\r\n",
+        b"a\tb\n1 \t2\n",
+        b"a\tb\n1\t 2\n",
+        b"a\tb\n1\t2 ",
+        b"a\tb\n 1\t2\n",
+        "a\tb\n\u00a01\t2\n".encode(),
+        b"a\tb\n1\r1\t2\n",
+    ],
+)
 def test_white_space_at_the_edge_of_a_cell_is_refused(raw: bytes) -> None:
     with pytest.raises(DatasetError, match="white space"):
         parse_table("x", raw)
@@ -86,3 +98,14 @@ def test_public_suffixes_come_from_the_icann_section() -> None:
     assert is_delegated_tld("xn--p1ai")
     assert is_delegated_tld("ck")
     assert not is_delegated_tld("con")
+
+
+def test_the_verifier_builds_the_rules_of_replies_too(folder: Path) -> None:
+    """An operator who edits the rules learns of one that can never be reached before the service does."""
+    path = folder / "reply_rules.tsv"
+    lines = path.read_text("utf-8").splitlines()
+    last = lines[-1].split("\t")
+    path.write_text("\n".join([*lines, "\t".join(["copied.rule", *last[1:]])]) + "\n", "utf-8")
+    write_manifest(folder)
+    with pytest.raises(DatasetError, match=r"rule copied.rule cannot be reached"):
+        verify(folder)

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind
-from validator.blacklist.importing.lines import Encoding
 
 if TYPE_CHECKING:
     from validator.blacklist.store.block import Counts
+
+
+class Encoding(StrEnum):
+    """What older programs write. UTF-8 and UTF-16 are told by themselves, and Windows Cyrillic by a header."""
+
+    CP1250 = "cp1250"
+    """Windows, Central European."""
+    CP1251 = "cp1251"
+    """Windows, Cyrillic: what a spreadsheet saves as CSV in Russia."""
+    CP1252 = "cp1252"
+    """Windows, Western European."""
+    CP866 = "cp866"
+    """DOS, Cyrillic."""
+    KOI8_R = "koi8-r"
+    """Unix, Russian."""
+    KOI8_U = "koi8-u"
+    """Unix, Ukrainian."""
 
 
 @dataclass(frozen=True, slots=True)

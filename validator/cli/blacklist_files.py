@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
-from validator.blacklist.importing.lines import Encoding
+from validator.blacklist.import_options import Encoding
 from validator.cli.blacklist import (
     Causes,
     Domain,

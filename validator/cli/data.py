@@ -17,6 +17,8 @@ def verify(
     folder: Annotated[Path | None, typer.Argument(help="Folder of tables; default: the ones in use.")] = None,
 ) -> None:
     """Check every table against its manifest and build every rule from it; offline."""
+    from validator.feedback.reasons import load_reasons
+    from validator.feedback.rules import load_rules
     from validator.recipient import Recipients
     from validator.reference import load_reference
     from validator.reference.providers import load_providers
@@ -30,6 +32,8 @@ def verify(
     Recipients(reference)
     load_providers(reference)
     Sanitizer(reference)
+    load_reasons(reference)
+    load_rules(reference, thorough=True)
     for name, table in sorted(reference.tables.items()):
         typer.echo(f"{name:28} {len(table.rows):>7} rows  {table.sha256[:12]}")
     typer.echo(f"version {reference.version}: all good")

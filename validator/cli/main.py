@@ -1,44 +1,36 @@
-"""The command line: registers each command file, turns our errors into a sentence and an exit code."""
+"""The command line: finds each command's file, turns our errors into a sentence and an exit code."""
 
 from __future__ import annotations
 
+import gc
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
 from validator import __version__
-from validator.cli import (
-    allowlist,
-    blacklist,
-    blacklist_files,
-    blacklist_story,
-    blacklist_whole,
-    check,
-    classify,
-    data,
-    database,
-    demo,
-    dns,
-    explain,
-    feedback,
-    keys,
-    openapi,
-    ping,
-    serve,
-    settings,
-)
 from validator.cli.exits import Exit, exit_of
 from validator.errors import ValidatorError
 
-app = typer.Typer(
-    name="validator",
-    help="Repairs, judges and suppresses email addresses.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS: Final = {
+    "serve": "serve:serve_command",
+    "ping": "ping:ping_command",
+    "check": "check:check_command",
+    "dns": "dns:dns_command",
+    "explain": "explain:explain_command",
+    "demo": "demo:demo_command",
+    "settings": "settings:settings_command",
+    "openapi": "openapi:openapi_command",
+    "classify": "classify:classify_command",
+    "data": "data:app",
+    "blacklist": "blacklist_group:app",
+    "db": "database:app",
+    "feedback": "feedback:app",
+    "keys": "keys:app",
+}
+"""Name -> file in this folder and what it exports for the name: one command, or a group of them as `app`."""
 
 
 def _version(asked: bool) -> None:
@@ -47,8 +39,7 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def validator(
+def _validator(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -56,28 +47,35 @@ def validator(
     """Repairs, judges and suppresses email addresses."""
 
 
-app.command("serve")(serve.serve_command)
-app.command("ping")(ping.ping_command)
-app.command("check")(check.check_command)
-app.command("dns")(dns.dns_command)
-app.command("explain")(explain.explain_command)
-app.command("demo")(demo.demo_command)
-app.command("settings")(settings.settings_command)
-app.command("openapi")(openapi.openapi_command)
-app.command("classify")(classify.classify_command)
-app.add_typer(data.app, name="data")
-blacklist.app.command("show")(blacklist_story.show_command)
-for part in (blacklist_files, blacklist_whole, allowlist):
-    part.register(blacklist.app)
-app.add_typer(blacklist.app, name="blacklist")
-app.add_typer(database.app, name="db")
-app.add_typer(feedback.app, name="feedback")
-app.add_typer(keys.app, name="keys")
+def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands; to import and describe all of them takes longer than a short one's work."""
+    app = typer.Typer(
+        name="validator",
+        help="Repairs, judges and suppresses email addresses.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_validator)
+    for name in names:
+        file, _, exported = COMMANDS[name].partition(":")
+        found = getattr(import_module(f"validator.cli.{file}"), exported)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
 
 
 def run() -> None:
     """Entry point: exit codes are in `exits.Exit`."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
+        app = build([wanted] if wanted in COMMANDS else COMMANDS)
+        gc.freeze()
+        gc.set_threshold(100_000)  # commands import what they need
+        gc.enable()
         app()
     except ValidatorError as error:
         typer.echo(f"validator: {error}", err=True)

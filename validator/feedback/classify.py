@@ -64,7 +64,7 @@ class Classifier:
     def __init__(self, reference: Reference) -> None:
         self.version = reference.version
         self.reasons = load_reasons(reference)
-        self.rules = load_rules(reference)
+        self.rules = load_rules(reference, thorough=not reference.shipped)
         self._worded: dict[str, list[tuple[int, Rule]]] = {}
         self._wordless: list[tuple[int, Rule]] = []
         for place, rule in enumerate(self.rules):

@@ -177,8 +177,8 @@ class Rule:
         return not self.host or any(part in reply.host for part in self.host)
 
 
-def load_rules(reference: Reference) -> tuple[Rule, ...]:
-    """Read both tables; raises `DatasetError` naming every fault, including unreachable and duplicate rules."""
+def load_rules(reference: Reference, *, thorough: bool) -> tuple[Rule, ...]:
+    """Read both tables; raises `DatasetError` with every fault, if *thorough* of rules beside each other as well."""
     wordings: dict[str, list[Phrase]] = {}
     for row in reference.table("reply_wordings").records():
         wordings.setdefault(row["wording"], []).append(parse_phrase(row["phrase"]))
@@ -189,8 +189,7 @@ def load_rules(reference: Reference) -> tuple[Rule, ...]:
             rules.append(_rule(row, sets))
         except (KeyError, ValueError) as error:
             raise DatasetError(f"reply_rules: {row.get('id')}: {error}") from error
-    faults = rule_faults(rules, sets)
-    if faults:
+    if thorough and (faults := rule_faults(rules, sets)):
         raise DatasetError("; ".join(faults))
     return tuple(rules)
 
@@ -262,7 +261,7 @@ def _covers(earlier: Rule, later: Rule) -> bool:
     if later.wording is None:
         return False
     if not earlier.wording.may_stand_in(later.wording.phrases[0].joined):
-        return False  # what most pairs come to: the tables are read at every start
+        return False  # what most pairs come to
     return all(
         any(_phrase_covers(wide, narrow) for wide in earlier.wording.phrases) for narrow in later.wording.phrases
     )

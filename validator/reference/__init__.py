@@ -14,7 +14,7 @@ from validator.reference.tables import Table, default_data_dir, parse_table, rea
 __all__ = ["Reference", "Table", "load_reference"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """All reference data of one load; immutable, shared by every check until the next load is swapped in."""
 
@@ -24,6 +24,8 @@ class Reference:
     """Every table by name."""
     date: str = "1970-01-01"
     """Day of the latest review of any table, ISO 8601."""
+    shipped: bool = False
+    """Exactly the tables that came with the installation: their rules were compared with each other beforehand."""
 
     def timestamp(self) -> float:
         """`date` as a Unix time."""
@@ -62,4 +64,4 @@ def load_reference(data_dir: Path | None = None) -> Reference:
         raise DatasetError("; ".join(faults))
     if not tables:
         raise DatasetError("the manifest names no table")
-    return Reference(digest.hexdigest()[:12], tables, max(entry.date for entry in manifest.values()))
+    return Reference(digest.hexdigest()[:12], tables, max(entry.date for entry in manifest.values()), exact)

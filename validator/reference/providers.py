@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from validator.errors import DatasetError
@@ -66,8 +67,12 @@ class Providers:
         return provider is not None and provider.symbols is not None and symbol not in provider.symbols
 
 
+@lru_cache(maxsize=1)
 def load_providers(reference: Reference) -> Providers:
-    """Build the provider table; raises `DatasetError` on a cell that cannot be read or a domain without provider."""
+    """Build the provider table, once for those who share the tables.
+
+    Raises `DatasetError` on a cell that cannot be read or a domain without provider.
+    """
     providers = {row["vendor"]: _provider(row) for row in reference.table("providers").records()}
     domains: dict[str, Provider] = {}
     tiers: dict[str, int] = {}

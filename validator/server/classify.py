@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 
 from validator.feedback.classify import Classifier
 from validator.feedback.mail.failure import MailKind
-from validator.feedback.message import Judged, judge_message
 from validator.feedback.reply import MAX_TEXT, Stage
 from validator.server.app_keys import RUNTIME
 from validator.server.bodies import decode_json, json_response, read_body
@@ -18,6 +17,9 @@ from validator.server.event_schemas import OutcomeModel, ReplyCode
 from validator.server.problems import from_validation
 from validator.server.routes import Answer, Route, Scope
 from validator.server.wire_types import Wire
+
+if TYPE_CHECKING:
+    from validator.feedback.message import Judged
 
 MAX_CLASSIFY_BODY_BYTES = 8 * 1024 * 1024
 MAX_REPLIES = 1_000
@@ -64,6 +66,8 @@ class ClassifyRequest(RootModel[ReplyModel | Replies]):
 
 def message_document(raw: bytes, classifier: Classifier) -> dict[str, Any]:
     """The wire form of a judged raw message."""
+    from validator.feedback.message import judge_message
+
     return judged_document(judge_message(raw, classifier))
 
 

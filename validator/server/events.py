@@ -19,7 +19,6 @@ from validator import metrics
 from validator.errors import Complaint, RequestRefused, WebhookRejected
 from validator.feedback.event import Reported
 from validator.feedback.gate import Proof
-from validator.feedback.message import events_of_message, judge_message
 from validator.feedback.service import Receipt
 from validator.feedback.webhooks.reading import Unread
 from validator.feedback.webhooks.registry import PROVIDERS, Provider, read_batch, read_document
@@ -73,6 +72,8 @@ async def post_events(request: web.Request) -> web.StreamResponse:
 
 async def post_message(request: web.Request) -> web.StreamResponse:
     """A raw returned message."""
+    from validator.feedback.message import events_of_message, judge_message
+
     runtime = request.app[RUNTIME]
     body = await read_body(request, MAX_EVENTS_BODY_BYTES)
     classifier = runtime.feedback.classifier

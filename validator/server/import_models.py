@@ -9,7 +9,7 @@ from pydantic import Field
 
 from validator.blacklist.batch import Batch, BatchStatus, Operation
 from validator.blacklist.entry import Cause, Kind
-from validator.blacklist.importing.lines import Encoding
+from validator.blacklist.import_options import Encoding
 from validator.server.wire_types import Cursor, Expiry, ListName, ShortText, StrictRequest, Wire
 
 

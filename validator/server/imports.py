@@ -13,8 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from validator.blacklist.batch import BatchStatus, Operation
-from validator.blacklist.import_options import ImportOptions, LineFault
-from validator.blacklist.importing import Encoding
+from validator.blacklist.import_options import Encoding, ImportOptions, LineFault
 from validator.errors import LimitExceeded
 from validator.server.app_keys import RUNTIME
 from validator.server.blacklist import actor_of, blacklist_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from validator.blacklist.importing.columns import delimiter_of
-from validator.blacklist.importing.lines import Encoding, Lines
+from validator.blacklist.importing.lines import Lines
 from validator.blacklist.importing.row import NOT_THE_RECIPIENT, WARNINGS, Classify, Defaults, Fault, Format, Row
 from validator.blacklist.importing.rows import Rows
 from validator.blacklist.importing.runs import Run, end_of_run
@@ -15,7 +15,6 @@ __all__ = [
     "WARNINGS",
     "Classify",
     "Defaults",
-    "Encoding",
     "Fault",
     "Format",
     "Reader",

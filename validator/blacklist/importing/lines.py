@@ -8,8 +8,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Final
+
+from validator.blacklist.import_options import Encoding
 
 MAX_LINE_BYTES: Final = 65_536
 """A longer line is a fault of its own; no more than this is kept of it."""
@@ -17,23 +18,6 @@ FIRST_LOOK_BYTES: Final = 4_096
 """As much as is looked at to tell the encoding."""
 _LINE_END = re.compile(rb"[\r\n]")
 _CYRILLIC_WORDS = re.compile(r"(?:[\x00-\x7f]|(?<![A-Za-z])[\u0400-\u04ff]++(?![A-Za-z]))*+")
-
-
-class Encoding(StrEnum):
-    """What older programs write. UTF-8 and UTF-16 are told by themselves, and Windows Cyrillic by a header."""
-
-    CP1250 = "cp1250"
-    """Windows, Central European."""
-    CP1251 = "cp1251"
-    """Windows, Cyrillic: what a spreadsheet saves as CSV in Russia."""
-    CP1252 = "cp1252"
-    """Windows, Western European."""
-    CP866 = "cp866"
-    """DOS, Cyrillic."""
-    KOI8_R = "koi8-r"
-    """Unix, Russian."""
-    KOI8_U = "koi8-u"
-    """Unix, Ukrainian."""
 
 
 class Lines:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, Rule, State
-from validator.blacklist.importing.lines import Encoding
+from validator.blacklist.import_options import Encoding
 
 Classify = Callable[[str], Cause | None]
 """Judges the text of a failure; None when it does not speak against the address (a sender's fault)."""
