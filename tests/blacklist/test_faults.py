@@ -16,7 +16,7 @@ from tests.databases import PostgresServer, fresh_postgres, start_postgres
 from tests.service import service
 from validator.blacklist.service import Blacklist
 from validator.blacklist.store import hot_postgres
-from validator.blacklist.store.hot_sqlite import BULK, ONE, many
+from validator.blacklist.store.hot_sqlite import BULK, DECISIVE, ONE, many
 from validator.database import Database
 from validator.errors import SettingsError, StorageUnavailable
 
@@ -85,6 +85,8 @@ def test_the_look_up_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", [0, "k"] * count)]
         assert any("SEARCH e USING INDEX" in step for step in plan)
         assert not any(step.startswith(("SCAN e", "SCAN blacklist_entry")) for step in plan), plan
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {DECISIVE}", ['["k"]', 0])]
+    assert any("USING COVERING INDEX blacklist_entry_key (kind=? AND key=?)" in step for step in plan), plan
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {BULK}", ['["k"]', 0])]
     assert any("SEARCH e USING INDEX" in step for step in plan)
     assert not any(step.startswith("SCAN e") for step in plan), plan

@@ -8,6 +8,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from validator import migrations
 from validator.migrations.running import upgrade
 from validator.migrations.script import script
@@ -45,6 +47,38 @@ def test_a_file_with_other_tables_is_left_to_the_migrations(tmp_path: Path) -> N
         connection.commit()
     assert not migrations.is_current_file(path)
     assert not migrations.make_file(path)
+
+
+def _enter(connection: sqlite3.Connection, key: str, state: int = 0) -> int:
+    values = (0, key, 1, False, 1, state, 1_700_000_000_000_000, 7, 0)
+    return connection.execute(
+        "INSERT INTO blacklist_entry (kind, key, list_id, below, cause, state, created, batch_id, revision)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        values,
+    ).rowcount
+
+
+def test_entries_of_older_tables_are_all_there_and_still_once_each(tmp_path: Path) -> None:
+    """`0004` makes the table of entries anew; what stood in it, its numbers and what keeps it single stay."""
+    path = tmp_path / "old.db"
+    upgrade(f"sqlite:///{path}", "0003")
+    with closing(sqlite3.connect(path)) as connection:
+        entered = [_enter(connection, key, state) for key, state in (("b@x.test", 0), ("a@x.test", 2), ("b@x.test", 1))]
+        assert entered == [1, 1, 0]
+        connection.execute("UPDATE blacklist_entry SET id = 70 WHERE key = 'a@x.test'")
+        connection.commit()
+        before = connection.execute("SELECT * FROM blacklist_entry ORDER BY id").fetchall()
+    assert upgrade(f"sqlite:///{path}") == ("0003", migrations.head())
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM blacklist_entry ORDER BY id").fetchall() == before
+        assert [_enter(connection, key) for key in ("a@x.test", "b@x.test", "c@x.test", "c@x.test")] == [0, 0, 1, 0]
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute("UPDATE blacklist_entry SET key = 'b@x.test' WHERE key = 'c@x.test'")
+        connection.execute("UPDATE blacklist_entry SET key = 'd@x.test' WHERE key = 'c@x.test'")
+        assert connection.execute("SELECT id, key FROM blacklist_entry ORDER BY id").fetchall() == [
+            (1, "b@x.test"), (70, "a@x.test"), (71, "d@x.test"),
+        ]  # fmt: skip
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_a_service_that_only_checks_imports_neither_sqlalchemy_nor_cryptography(tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ def current(url: str) -> str | None:
         engine.dispose()
 
 
-def upgrade(url: str) -> tuple[str | None, str]:
-    """Bring the tables to `head()` in one transaction and under a lock, so that replicas may start together.
+def upgrade(url: str, target: str = "") -> tuple[str | None, str]:
+    """Bring the tables to *target*, by default `head()`, in one transaction and under a lock: replicas start together.
 
     Answers the revisions before and after. A database that is newer than the code is left alone.
     """
-    target = head()
+    target = target or head()
     before = current(url)
     if before is not None and before >= target:
         return before, before
@@ -38,20 +38,20 @@ def upgrade(url: str) -> tuple[str | None, str]:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             before = _revision(connection)
             if before is None or before < target:
-                _run(connection)
+                _run(connection, target)
         return before, target
     finally:
         engine.dispose()
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, target: str) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, target)
 
 
 def _revision(connection: Connection) -> str | None:

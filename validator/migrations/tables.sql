@@ -11,27 +11,6 @@ CREATE TABLE blacklist_list (
   PRIMARY KEY (id),
   UNIQUE (name)
 );
-CREATE TABLE blacklist_entry (
-  id INTEGER NOT NULL,
-  kind SMALLINT NOT NULL,
-  "key" TEXT NOT NULL,
-  list_id SMALLINT NOT NULL,
-  value TEXT,
-  below BOOLEAN NOT NULL,
-  cause SMALLINT NOT NULL,
-  state SMALLINT NOT NULL,
-  source TEXT,
-  note TEXT,
-  actor TEXT,
-  created BIGINT NOT NULL,
-  last_event BIGINT,
-  expires BIGINT,
-  batch_id INTEGER,
-  revision INTEGER NOT NULL,
-  PRIMARY KEY (id),
-  CONSTRAINT blacklist_entry_key UNIQUE (kind, "key", list_id)
-);
-CREATE INDEX blacklist_entry_batch ON blacklist_entry (batch_id) WHERE batch_id IS NOT NULL;
 CREATE TABLE blacklist_history (
   id INTEGER NOT NULL,
   entry_id INTEGER NOT NULL,
@@ -196,6 +175,29 @@ CREATE TABLE feedback_notice (
   PRIMARY KEY (id)
 );
 CREATE INDEX feedback_notice_due ON feedback_notice (state, due);
-INSERT INTO alembic_version (version_num) VALUES ('0003');
+CREATE TABLE blacklist_entry (
+  id INTEGER NOT NULL,
+  kind SMALLINT NOT NULL,
+  "key" TEXT NOT NULL,
+  list_id SMALLINT NOT NULL,
+  value TEXT,
+  below BOOLEAN NOT NULL,
+  cause SMALLINT NOT NULL,
+  state SMALLINT NOT NULL,
+  source TEXT,
+  note TEXT,
+  actor TEXT,
+  created BIGINT NOT NULL,
+  last_event BIGINT,
+  expires BIGINT,
+  batch_id INTEGER,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (id)
+);
+CREATE INDEX blacklist_entry_batch ON blacklist_entry (batch_id) WHERE batch_id IS NOT NULL;
+CREATE INDEX blacklist_entry_key ON blacklist_entry (kind, "key", list_id, state, cause, expires);
+CREATE TRIGGER blacklist_entry_once BEFORE INSERT ON blacklist_entry WHEN EXISTS (SELECT 1 FROM blacklist_entry e WHERE e.kind = NEW.kind AND e."key" = NEW."key" AND e.list_id = NEW.list_id) BEGIN SELECT RAISE(IGNORE); END;
+CREATE TRIGGER blacklist_entry_moved BEFORE UPDATE OF kind, "key", list_id ON blacklist_entry WHEN EXISTS (SELECT 1 FROM blacklist_entry e WHERE e.kind = NEW.kind AND e."key" = NEW."key" AND e.list_id = NEW.list_id AND e.id <> NEW.id) BEGIN SELECT RAISE(ABORT, 'UNIQUE constraint failed: blacklist_entry'); END;
+INSERT INTO alembic_version (version_num) VALUES ('0004');
 INSERT INTO blacklist_list (id, name, note, actor, created) VALUES (1, 'default', 'applies to every check', 'validator', :now);
 INSERT INTO blacklist_meta (id, rules_version, erasures, erase_key, erase_check) VALUES (1, 1, 0, NULL, NULL);

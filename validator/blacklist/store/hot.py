@@ -22,8 +22,8 @@ COLUMNS: Final = (
     "e.id, e.kind, e.key, e.below, e.cause, l.name, e.expires, e.value, e.source, e.created, e.last_event, e.batch_id"
 )
 """What a hit is made of, in the order of `Found`."""
-DECISIVE_COLUMNS: Final = COLUMNS.partition(", e.value")[0] + ", NULL" * 5
-"""The same without what decides nothing."""
+DECISIVE_COLUMNS: Final = COLUMNS.partition(", e.value")[0].replace("e.below", "0") + ", NULL" * 5
+"""The same for entries of addresses without what decides nothing: on SQLite all of it stands in the index."""
 LISTS_QUERY: Final = "SELECT name FROM blacklist_list"
 """Names of the lists, those that were deleted under names that nobody can ask for."""
 META_QUERY: Final = "SELECT rules_version, erasures, erase_key FROM blacklist_meta"

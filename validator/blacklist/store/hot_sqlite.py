@@ -46,7 +46,7 @@ BULK: Final = f"SELECT {COLUMNS}{_MANY}".replace("l.name", _NAME)
 Sorted keys visit the pages of the index in order. Nearly all entries are on list 1, whose name nobody can change.
 """
 DECISIVE: Final = f"SELECT {DECISIVE_COLUMNS}{_MANY}".replace("l.name", _NAME)
-"""The same without what decides nothing."""
+"""The same without what decides nothing, which the index answers by itself."""
 _FEW = 16
 _ADDRESS: Final = int(KindCode.ADDRESS)
 _FILE_STEP: Final = 1 << 40

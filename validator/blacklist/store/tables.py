@@ -59,9 +59,10 @@ ENTRIES = Table(
     Column("expires", Instant),
     Column("batch_id", _ID),  # the import that entered it
     Column("revision", Integer, nullable=False, default=0),  # 0 since it was entered, one more with each change
-    UniqueConstraint("kind", "key", "list_id", name="blacklist_entry_key"),
+    UniqueConstraint("kind", "key", "list_id", name="blacklist_entry_key").ddl_if(dialect="postgresql"),
+    Index("blacklist_entry_key", "kind", "key", "list_id", "state", "cause", "expires").ddl_if(dialect="sqlite"),
 )
-"""One row per list, kind and key; never deleted."""
+"""One row per list, kind and key; never deleted. On SQLite triggers see to that (`migrations/versions/0004`)."""
 Index("blacklist_entry_batch", ENTRIES.c.batch_id, sqlite_where=ENTRIES.c.batch_id.is_not(None))
 
 HISTORY = Table(
