@@ -93,6 +93,8 @@ async def test_without_details_the_same_entries_match(blacklist: Blacklist) -> N
     await blacklist.erasing.erase([rule(names[5])], actor="t")
     told = await blacklist.match_keys(names, ("letters",))
     brief = await blacklist.match_keys(names, ("letters",), details=False)
+    alone = [await blacklist.match_keys([name], ("letters",), details=False) for name in names]
+    assert [found.get(name) for name, found in zip(names, alone, strict=True)] == [brief.get(name) for name in names]
     assert len(told) == 30
     assert [len(told.get(name, ())) for name in (names[3], names[5], names[30])] == [2, 1, 0]
     assert brief.keys() == told.keys()

@@ -288,7 +288,7 @@ def test_a_logged_exception_has_neither_words_nor_variables() -> None:
 async def test_a_store_that_cannot_be_read_is_a_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(tmp_path) as here:
 
-        async def unreadable(*_: object) -> None:
+        async def unreadable(*_: object, **__: object) -> None:
             raise StorageUnavailable("away")
 
         monkeypatch.setattr(here.service.runtime.blacklist, "match_addresses", unreadable)

@@ -100,26 +100,26 @@ class Matcher:
                 if await self._lookup.version() != self._rules.version:
                     await self.refresh()
 
-    async def addresses(self, addresses: Sequence[EmailAddress], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:
-        """Entries that match each address, same length and order; one query however many there are."""
+    async def addresses(
+        self, addresses: Sequence[EmailAddress], lists: Collection[str] = (), *, details: bool = True
+    ) -> list[tuple[Hit, ...]]:
+        """Entries that match each address, same length and order; one query however many there are.
+
+        Without *details* those of a hit may be left out.
+        """
         keys = [address_key(address) for address in addresses]
-        hits = await self.keys(keys, lists)
+        hits = await self.keys(keys, lists, details=details)
         return [hits.get(key, ()) for key in keys] if hits else [()] * len(keys)
 
     async def keys(
         self, keys: Sequence[str], lists: Collection[str] = (), *, details: bool = True
     ) -> dict[str, tuple[Hit, ...]]:
-        """Entries that match each key of an address; only keys that have some are in the answer. One query.
-
-        Without *details* those of a hit may be left out.
-        """
+        """The same for keys of addresses; only those that have some are in the answer."""
         secret = self._rules.secret
         hashes: dict[str, str] = {}
         if secret is not None:
             hashes = {erased_key(key, secret): key for key in dict.fromkeys(keys)}
             found = await self._lookup.find_addresses([*keys, *hashes], details=details)
-        elif len(keys) == 1:  # what a single check comes to
-            found = await self._lookup.find(((_ADDRESS, keys[0]),))
         else:
             found = await self._lookup.find_addresses(keys, details=details)
         if not found:

@@ -176,14 +176,15 @@ class Blacklist:
         return self._matcher.has_rules
 
     async def match_addresses(
-        self, addresses: Sequence[EmailAddress], lists: Collection[str] = ()
+        self, addresses: Sequence[EmailAddress], lists: Collection[str] = (), *, details: bool = True
     ) -> list[tuple[Hit, ...]]:
         """Entries that match each address; same length and order, one query however many there are.
 
         The list `default` always applies, *lists* besides; whether they are there is `require_lists`' to say.
+        *details* False leaves out what decides nothing (`Hit.details`), where that saves time.
         """
         try:
-            return await self._matcher.addresses(addresses, lists)
+            return await self._matcher.addresses(addresses, lists, details=details)
         except StorageUnavailable:
             metrics.STORE_UNAVAILABLE.labels("lookup").inc()
             raise
@@ -191,10 +192,7 @@ class Blacklist:
     async def match_keys(
         self, keys: Sequence[str], lists: Collection[str] = (), *, details: bool = True
     ) -> dict[str, tuple[Hit, ...]]:
-        """The same for keys of addresses (`keys.address_key`); only those that match some entry are in the answer.
-
-        *details* False leaves out what decides nothing (`Hit.details`), where that saves time.
-        """
+        """The same for keys of addresses (`keys.address_key`); only those that match some entry are in the answer."""
         try:
             return await self._matcher.keys(keys, lists, details=details)
         except StorageUnavailable:

@@ -56,15 +56,15 @@ class BlacklistReader(Protocol):
         ...
 
     async def match_addresses(
-        self, addresses: Sequence[EmailAddress], lists: Collection[str] = ()
+        self, addresses: Sequence[EmailAddress], lists: Collection[str] = (), *, details: bool = True
     ) -> list[tuple[Hit, ...]]:
-        """Hits of each address, same order and length."""
+        """Hits of each address, same order and length, on request without details."""
         ...
 
     async def match_keys(
         self, keys: Sequence[str], lists: Collection[str] = (), *, details: bool = True
     ) -> dict[str, tuple[Hit, ...]]:
-        """The same for keys of addresses, on request without details; only those with hits are in the answer."""
+        """The same for keys of addresses; only those with hits are in the answer."""
         ...
 
     async def match_domains(self, domains: Sequence[DomainKeys], lists: Collection[str] = ()) -> list[tuple[Hit, ...]]:

@@ -150,7 +150,7 @@ class CheckPipeline:
             facts = (await self._knowledge.learn((prepared.parsed.domain,), remaining_s))[0]
         address = prepared.parsed
         assert isinstance(address, EmailAddress)
-        hits = (await self._blacklist.match_addresses((address,), options.lists))[0]
+        hits = (await self._blacklist.match_addresses((address,), options.lists, details=options.explain))[0]
         if options.lists:
             hits += (await self._list_hits([facts], options.lists))[0]
         if facts.hits:
@@ -160,7 +160,7 @@ class CheckPipeline:
 
     async def _check_plain(self, address: EmailAddress, facts: DomainFacts, alone: RouteVerdict) -> Verdict:
         """What most checks come to: only the route of the domain, or an entry for the address, speaks about it."""
-        (hits,) = await self._blacklist.match_addresses((address,))
+        (hits,) = await self._blacklist.match_addresses((address,), details=False)
         text = address.text
         if hits:
             return self._judge(Prepared(text, text, address), address, facts, hits, DEFAULT_OPTIONS)

@@ -49,6 +49,9 @@ DECISIVE: Final = f"SELECT {DECISIVE_COLUMNS}{_MANY}".replace("l.name", _NAME)
 """The same without what decides nothing, which the index answers by itself."""
 _FEW = 16
 _ADDRESS: Final = int(KindCode.ADDRESS)
+_DECISIVE_ONE: Final = (
+    f"SELECT {DECISIVE_COLUMNS} FROM blacklist_entry e WHERE e.kind = {_ADDRESS} AND e.key = ? AND e.state < 2"  # noqa: S608
+).replace("l.name", _NAME)
 _FILE_STEP: Final = 1 << 40
 """Added to the version with every other file that is opened: a restored one may have the number of the old one."""
 
@@ -120,17 +123,20 @@ class SqliteLookup:
             return found
 
     async def find_addresses(self, keys: Sequence[str], *, details: bool = True) -> list[Found]:
-        """See `HotLookup.find_addresses`; always one statement."""
+        """See `HotLookup.find_addresses`; one statement for many."""
+        if len(keys) == 1:
+            return self._find_one((_ADDRESS, keys[0]), details=details)
         with _translated():
             return _bulk(self._open(), _ADDRESS, set(keys), BULK if details else DECISIVE)
 
-    def _find_one(self, pair: Pair) -> list[Found]:
+    def _find_one(self, pair: Pair, *, details: bool = True) -> list[Found]:
         try:
             cursor = self._cursor or self._open().cursor()
             self._cursor = cursor
             if cursor.execute(PRESENT, pair).fetchone() is None:
                 return []
-            return [Found._make(row) for row in cursor.execute(ONE, pair)]
+            rows = cursor.execute(ONE, pair) if details else cursor.execute(_DECISIVE_ONE, pair[1:])
+            return [Found._make(row) for row in rows]
         except sqlite3.Error as error:
             raise _unreadable(error) from error
 
