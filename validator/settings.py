@@ -44,6 +44,8 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+_FILES = {"VALIDATOR_SETTINGS_FILE", "VALIDATOR_SECRETS_DIR"}
+_SERVICE_LINK = re.compile(r"VALIDATOR_(SERVICE_|PORT_)")
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -212,15 +214,31 @@ def load_settings(file: Path | None = None) -> Settings:
     env_file = file or _path_from_environment("VALIDATOR_SETTINGS_FILE")
     secrets_dir = _path_from_environment("VALIDATOR_SECRETS_DIR")
     if env_file is not None and not env_file.is_file():
-        raise SettingsError(f"no settings file at {env_file}")
+        raise SettingsError(f"VALIDATOR_SETTINGS_FILE: no settings file at {env_file}")
+    if secrets_dir is not None and not secrets_dir.is_dir():
+        raise SettingsError(f"VALIDATOR_SECRETS_DIR: no folder at {secrets_dir}")
     try:
         return Settings(_env_file=env_file, _secrets_dir=secrets_dir)
     except ValidationError as error:
         faults = "; ".join(
-            f"VALIDATOR_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
-            for fault in error.errors(include_input=False)
+            f"VALIDATOR_{_name_of(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False)
         )
         raise SettingsError(faults) from None
+
+
+def _name_of(place: tuple[int | str, ...]) -> str:
+    """A setting as people write it; one that is not known comes as it stands in the file, prefix included."""
+    return ".".join(str(part) for part in place).upper().removeprefix("VALIDATOR_")
+
+
+def unknown_variables() -> list[str]:
+    """Names of `VALIDATOR_*` variables that set nothing, most likely misspelt; not those that Kubernetes makes."""
+    known = {f"VALIDATOR_{name.upper()}" for name in Settings.model_fields} | _FILES
+    return sorted(
+        name
+        for name in os.environ
+        if name.upper().startswith("VALIDATOR_") and name.upper() not in known and not _SERVICE_LINK.match(name)
+    )
 
 
 def _path_from_environment(name: str) -> Path | None:

@@ -168,6 +168,9 @@ class Database:
             await self._engines.dispose()
 
 
+_CANNOT_BE_USED: Final = "VALIDATOR_DATABASE_URL: the store cannot be used now"
+
+
 def _make_engines(location: Location, timeout_s: float) -> Engines:
     from validator.database.connecting import Engines
 
@@ -185,13 +188,18 @@ def _read_file(path: Path, query: str) -> list[Any]:
 def _bring_up_to_date(location: Location) -> None:
     """Run what is missing; a SQLite file that is new or current needs no Alembic for it."""
     if location.path is not None:
+        if not location.path.absolute().parent.is_dir():
+            raise StorageUnavailable("VALIDATOR_DATABASE_URL: the folder of the file is not there")
         try:
             if migrations.is_current_file(location.path) or migrations.make_file(location.path):
                 return
         except sqlite3.Error as error:
-            raise StorageUnavailable(f"the store cannot be used now ({type(error).__name__})") from error
+            raise StorageUnavailable(f"{_CANNOT_BE_USED} ({type(error).__name__})") from error
     from validator.database.connecting import translated
     from validator.migrations.running import upgrade
 
-    with translated():
-        upgrade(location.url)
+    try:
+        with translated():
+            upgrade(location.url)
+    except StorageUnavailable as error:
+        raise StorageUnavailable(f"VALIDATOR_DATABASE_URL: {error}") from error

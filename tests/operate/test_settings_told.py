@@ -1,0 +1,44 @@
+"""What is wrong with the settings is said by name; a misspelt one is not passed over in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench._served import service as served
+from tests.service import DEMO_ZONE
+from validator.errors import SettingsError
+from validator.settings import load_settings, unknown_variables
+
+
+@pytest.mark.parametrize("name", ["VALIDATOR_SETTINGS_FILE", "VALIDATOR_SECRETS_DIR"])
+def test_a_place_of_settings_that_is_not_there_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        load_settings()
+
+
+def test_an_unknown_name_in_a_file_is_told_as_it_stands_there(tmp_path: Path) -> None:
+    file = tmp_path / "validator.env"
+    file.write_text("VALIDATOR_DNS_SERVER=127.0.0.1\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"^VALIDATOR_DNS_SERVER: "):
+        load_settings(file)
+
+
+def test_variables_that_set_nothing_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(unknown_variables())
+    for name in ("VALIDATOR_DNS_SERVER", "VALIDATOR_DNS_SERVERS", "VALIDATOR_SERVICE_HOST", "VALIDATOR_PORT_80_TCP"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    assert set(unknown_variables()) - before == {"VALIDATOR_DNS_SERVER"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_misspelt_variable_is_warned_of_once(tmp_path: Path, workers: int) -> None:
+    with served(tmp_path, workers=workers, dns_zone_file=str(DEMO_ZONE), dns_server="secret") as server:
+        assert server.stop() == 0
+        log = server.log.read_text("utf-8")
+    assert log.count('"names":["VALIDATOR_DNS_SERVER"]') == 1
+    assert "secret" not in log
