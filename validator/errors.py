@@ -87,9 +87,11 @@ class Conflict(ValidatorError):
 class NotAuthorised(ValidatorError):
     """No key, a wrong key (`known=False`), or a key without the needed scope (`known=True`)."""
 
-    def __init__(self, detail: str, *, known: bool = False) -> None:
+    def __init__(self, detail: str, *, known: bool = False, takes_basic: bool = False) -> None:
+        """*takes_basic*: the operation accepts HTTP Basic credentials besides a bearer key."""
         super().__init__(detail)
         self.known = known
+        self.takes_basic = takes_basic
 
 
 class WebhookRejected(NotAuthorised):

@@ -18,7 +18,9 @@ from validator.errors import NotFound, SettingsError
 from validator.keys import KeyRing, Scope
 from validator.keys.key import ALL_SCOPES, key_id_of, parse_scopes, parse_static_keys
 from validator.keys.ring import REFRESH_S
+from validator.server.app import ROUTES
 from validator.server.auth import check_binding
+from validator.server.openapi import openapi_document
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECRET = "a-secret-of-more-than-twenty-characters"
@@ -80,6 +82,14 @@ async def test_basic_credentials_work_on_the_envelope_only(running: Service) -> 
         assert (await running.post("/check", BODY, headers=basic(client, secret))).status == 401
     for client, secret in (("somebody", text), (key_id, "0" * 40), (key_id, ""), ("", digest)):
         assert (await running.post("/v1/email/check", BODY, headers=basic(client, secret))).status == 401
+    offered = (await running.post("/v1/email/check", BODY)).headers["WWW-Authenticate"]
+    assert offered == 'Bearer realm="validator", Basic realm="validator"'
+    assert "Basic" not in (await running.post("/check", BODY)).headers["WWW-Authenticate"]
+    paths = openapi_document(ROUTES)["paths"]
+    takes_basic = {
+        path for path, methods in paths.items() for one in methods.values() if {"basic": []} in one.get("security", ())
+    }
+    assert takes_basic == {"/v1/email/check"}
 
 
 async def test_the_sha1_of_a_key_is_no_bearer_key(running: Service) -> None:

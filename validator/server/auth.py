@@ -91,7 +91,7 @@ class KeyAuthenticator:
         principal = await self._identify(request, route)
         if principal is None:
             await self._refuse(request)
-            raise NotAuthorised("a key is needed")
+            raise NotAuthorised("a key is needed", takes_basic=route.path == BASIC_ROUTE)
         if route.scope not in principal.scopes:
             metrics.AUTH_FAILURES.labels("scope").inc()
             raise NotAuthorised(f"this key lacks the scope {route.scope}", known=True)

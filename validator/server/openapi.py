@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from validator import __version__
+from validator.server.auth import BASIC_ROUTE
 from validator.server.problems import CONTENT_TYPE, TITLES, Problem
 from validator.server.routes import Answer, Body, Media, ParamPlace, Route
 
@@ -81,7 +82,8 @@ def _operation(route: Route, names: dict[Any, str]) -> dict[str, Any]:
     if route.description:
         operation["description"] = route.description
     if route.scope is not None:
-        operation["security"] = [{"key": []}, {"basic": []}, {}]
+        basic: list[dict[str, Any]] = [{"basic": []}] if route.path == BASIC_ROUTE else []
+        operation["security"] = [{"key": []}, *basic, {}]
         operation["x-scope"] = route.scope.value
     parameters = _parameters(route)
     if parameters:

@@ -32,6 +32,7 @@ from validator.server.wire_types import Wire
 
 CONTENT_TYPE = "application/problem+json"
 STORE_RETRY_AFTER_S = 2
+_BEARER = 'Bearer realm="validator"'
 
 
 class ProblemError(Wire):
@@ -139,11 +140,13 @@ def from_error(error: ValidatorError) -> ProblemException:
         case Conflict():
             return ProblemException(409, detail)
         case WebhookRejected():
-            return ProblemException(401)
+            return ProblemException(401, headers={"WWW-Authenticate": _BEARER})
         case NotAuthorised(known=True):
             return ProblemException(403, detail)
         case NotAuthorised():
-            return ProblemException(401, headers={"WWW-Authenticate": 'Bearer realm="validator"'})
+            # a browser asks its user for Basic credentials wherever they are offered
+            challenge = f'{_BEARER}, Basic realm="validator"' if error.takes_basic else _BEARER
+            return ProblemException(401, headers={"WWW-Authenticate": challenge})
         case Overloaded():
             return ProblemException(429, detail, headers={"Retry-After": str(error.retry_after_s)})
         case StorageUnavailable():
