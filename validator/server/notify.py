@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 
 def notify(state: str) -> None:
@@ -19,3 +20,14 @@ def notify(state: str) -> None:
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         sock.connect(address)
         sock.sendall(state.encode())
+
+
+@contextmanager
+def unnotified() -> Iterator[None]:
+    """While somebody else's code runs that would speak to systemd before it is time."""
+    path = os.environ.pop("NOTIFY_SOCKET", None)
+    try:
+        yield
+    finally:
+        if path is not None:
+            os.environ["NOTIFY_SOCKET"] = path

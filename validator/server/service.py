@@ -104,6 +104,7 @@ class HttpService:
         self._server.start_sweeping()
         self._listener = Listener(self._sock, self._server)
         self._listener.start()
+        metrics.STARTED.set_to_current_time()
         self._note_generation()
         if settings.workers == 1:  # several would each pay for it in memory, whether they come to need it or not
             self._loading = asyncio.create_task(self._load_store(), name="load-store")
@@ -122,12 +123,7 @@ class HttpService:
         Raises any `ValidatorError` of the start. Address and port cannot change; limits of connections do not either.
         """
         old = self._generation
-        outcome = "failed"
-        try:
-            self._generation = await Generation(settings).open()
-            outcome = "done"
-        finally:
-            metrics.RELOADS.labels(outcome).inc()
+        self._generation = await Generation(settings).open()
         self._note_generation()
         task = asyncio.create_task(_retire(old), name="retire")
         self._retiring.add(task)

@@ -11,13 +11,13 @@ from collections.abc import Callable
 import structlog
 import uvloop
 
-from validator import __version__
+from validator import __version__, metrics
 from validator.errors import SettingsError, ValidatorError
 from validator.server.listener import listening_socket
 from validator.server.logs import configure_logging
 from validator.server.notify import notify
 from validator.server.service import HttpService
-from validator.settings import Settings
+from validator.settings import Settings, unknown_variables
 
 log = structlog.get_logger("validator.serving")
 
@@ -30,8 +30,15 @@ def serve(settings: Settings, reread: Reread) -> None:
     Raises any `ValidatorError` of the start.
     """
     configure_logging(settings.log_level)
+    warn_of_unknown_variables()
     sock = bind(settings)
     uvloop.run(_serve(settings, reread, sock))
+
+
+def warn_of_unknown_variables() -> None:
+    """A misspelt setting would otherwise be missed in silence."""
+    if names := unknown_variables():
+        log.warning("settings.unknown", names=names)
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -83,7 +90,9 @@ async def _reload_when(asked: asyncio.Event, service: HttpService, reread: Rerea
         try:
             await service.reload(reread())
         except ValidatorError as error:
+            metrics.RELOADS.labels("failed").inc()
             log.error("reload.failed", why=str(error))
         else:
+            metrics.RELOADS.labels("done").inc()
             log.info("reloaded", data=service.runtime.reference.version)
         notify("READY=1")
