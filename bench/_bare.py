@@ -1,13 +1,21 @@
-"""What ours is compared with: an aiohttp handler that reads JSON and answers fixed JSON, and nothing else."""
+"""What ours is compared with: an aiohttp handler that reads JSON and answers fixed JSON, and nothing else.
+
+    python -m bench._bare PORT [PACKAGES]
+
+With a second word it imports what the service is built on as well, and does nothing with it: no start can take less.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from importlib import import_module
 
 import uvloop
 from aiohttp import web
 
+PACKAGES = ("orjson", "pydantic", "pydantic_settings", "prometheus_client", "structlog", "typer", "unidecode",
+            "rapidfuzz.distance")  # fmt: skip
 ANSWER = {"orig": "", "valid": True, "email": "", "reason": None, "status": "valid", "suggestion": None}
 
 
@@ -28,4 +36,8 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        for package in PACKAGES:
+            import_module(package)
+        from pydantic import BaseModel, Field, SecretStr, field_validator  # noqa: F401 - the package loads them late
     uvloop.run(main(int(sys.argv[1])))

@@ -19,9 +19,10 @@ from pathlib import Path
 from statistics import median
 
 from bench._names import available, nsd
-from bench._served import Served, free_port, service, service_environment, serving
+from bench._served import ROOT, Served, free_port, service, service_environment, serving
 
 CONNECTIONS = 50
+STARTS = 7
 _HOT = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{"email": "ivan.petrov@hot.test"}'
@@ -74,6 +75,23 @@ def measure(series: Series, served: Served, script: Path, seconds: float) -> Non
         values.append(float(number) * _UNITS[unit])
 
 
+def starts(folder: Path) -> dict[str, float]:
+    """Median seconds to the first answer: the bare handler, the same with our packages imported, ours. Interleaved."""
+    seen: dict[str, list[float]] = {"bare": [], "packages": [], "ours": []}
+    for number in range(STARTS):
+        for name in ("bare", "packages"):
+            port = free_port()
+            words = ["-m", "bench._bare", str(port), *([name] if name == "packages" else [])]
+            environment = service_environment(folder)
+            with serving(words, port=port, folder=folder, environment=environment, path="/check") as served:
+                seen[name].append(served.start_s)
+        own = folder / f"start{number}"
+        own.mkdir()
+        with service(own, dns_zone_file=str(ROOT / "data" / "demo.zone")) as served:
+            seen["ours"].append(served.start_s)
+    return {name: median(values) for name, values in seen.items()}
+
+
 def main(rounds: int = 7, seconds: float = 3) -> None:
     """Measure and print Markdown."""
     if shutil.which("wrk") is None or not available():
@@ -117,7 +135,10 @@ def main(rounds: int = 7, seconds: float = 3) -> None:
         gain = median(two / one for two, one in zip(pair_series.rate, hot_series.rate, strict=True))
         print(f"\n2 workers over 1, hot: x {gain:.2f}. CPU of a hot check over the bare handler's: ", end="")
         print(f"{median(hot_series.cpu_us) - median(bare_series.cpu_us):+.1f} µs.")
-        print(f"Start to first answer: bare {bare.start_s:.2f} s, ours {one.start_s:.2f} s.")
+        first = starts(folder)
+        packages, ours = (f"{first[name]:.2f} s ({first[name] / first['bare']:.2f} x)" for name in ("packages", "ours"))
+        print(f"Start to first answer, median of {STARTS}: bare {first['bare']:.2f} s, ", end="")
+        print(f"bare with our packages imported {packages}, ours {ours}.")
         shown = " + ".join(f"{size:.0f}" for size in two.memory_mib())
         print(f"Memory (PSS) after the run: bare {sum(bare.memory_mib()):.0f} MiB, one process ", end="")
         print(f"{sum(one.memory_mib()):.0f} MiB, supervisor and 2 workers {shown} MiB.")
