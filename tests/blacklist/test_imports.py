@@ -138,3 +138,35 @@ async def test_of_several_lines_about_an_address_the_heaviest_cause_is_kept(
 async def test_a_domain_that_stands_twice_covers_below_when_either_line_says_so(blacklist: Blacklist) -> None:
     await bring(blacklist, "bad.example\n*.bad.example\n")
     assert await domain_hits(blacklist, "x.bad.example")
+
+
+async def test_a_line_whose_time_is_over_takes_no_block_away_unless_told_to_replace(
+    blacklist: Blacklist, clock: Clock
+) -> None:
+    await put(blacklist, "there@example.com")
+    text = "email,cause,expires\n" + "".join(
+        f"{line}\n"
+        for line in (
+            "there@example.com,complaint,2020-01-01", "new@example.com,manual,", "new@example.com,complaint,2020-01-01",
+            "over@example.com,complaint,2020-01-01",
+        )
+    )  # fmt: skip
+    await bring(blacklist, text)
+    assert await blocked(blacklist, "there@example.com")
+    assert await blocked(blacklist, "new@example.com")
+    assert not await blocked(blacklist, "over@example.com")
+    again = await bring(blacklist, text)
+    assert (again.counts["unchanged"], again.counts["changed"]) == (3, 0)
+    replaced = await bring(blacklist, text, replace=True)
+    assert replaced.counts["changed"] == 1
+    assert not await blocked(blacklist, "there@example.com")
+
+
+@pytest.mark.parametrize("last", ["", "2030-01-01"])
+@pytest.mark.parametrize("turned", [False, True])
+async def test_of_several_lines_with_one_cause_the_one_that_lasts_is_kept(
+    blacklist: Blacklist, last: str, turned: bool
+) -> None:
+    lines = ["jane@example.com,complaint,2020-01-01", f"jane@example.com,complaint,{last}"]
+    await bring(blacklist, "email,cause,expires\n" + "\n".join(reversed(lines) if turned else lines))
+    assert await blocked(blacklist, "jane@example.com")

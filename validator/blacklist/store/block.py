@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 Staged = tuple[Any, ...]
@@ -26,7 +27,7 @@ STAGE_COLUMNS: Final = (
     "kind", "key", "list_id", "value", "below", "cause", "state", "source", "note", "created", "last_event", "expires",
     "erased_key",
 )  # fmt: skip
-_CAUSE = STAGE_COLUMNS.index("cause")
+_JUDGED = itemgetter(*(STAGE_COLUMNS.index(name) for name in ("cause", "state", "expires")))
 
 
 @dataclass(slots=True)
@@ -83,8 +84,8 @@ class Block:
     """Prefix lengths of its networks."""
     rules: bool = False
     """It holds something else than addresses."""
-    causes: set[object] = field(default_factory=set)
-    """The causes of its rows."""
+    sorts: set[object] = field(default_factory=set)
+    """Cause, state and expiry of its rows: what decides which of several rows for one key is taken."""
     erased: bool = False
     """Its addresses are to be looked for among the erased ones."""
     lines: int = 0
@@ -95,11 +96,11 @@ class Block:
     @property
     def is_uniform(self) -> bool:
         """Whether of several rows for one key any is as good as the others."""
-        return len(self.causes) <= 1 and not self.rules
+        return len(self.sorts) <= 1 and not self.rules
 
     def add(self, row: Staged) -> None:
         """Append one row."""
-        self.causes.add(row[_CAUSE])
+        self.sorts.add(_JUDGED(row))
         if not self.parts or isinstance(self.parts[-1], StagedRun):
             self.parts.append([])
         last = self.parts[-1]
@@ -109,7 +110,7 @@ class Block:
 
     def add_run(self, row: Staged, text: str, count: int) -> None:
         """Append *count* rows like *row*, with these keys."""
-        self.causes.add(row[_CAUSE])
+        self.sorts.add(_JUDGED(row))
         last = self.parts[-1] if self.parts else None
         if not isinstance(last, StagedRun) or last.row[2:] != row[2:]:
             last = StagedRun(row)

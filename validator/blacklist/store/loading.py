@@ -37,12 +37,14 @@ def _weight(column: str) -> str:
 
 _SAME = "e.kind = s.kind AND e.key = s.key AND e.list_id = s.list_id"
 _PLANNED = "p.entry_id = e.id AND s.id = p.stage_id"
+_OVER = "(s.expires IS NOT NULL AND s.expires <= :now)"
 _HEAVIER = (
-    "(e.expires IS NOT NULL AND e.expires <= :now)"
+    f"(NOT {_OVER} AND ((e.expires IS NOT NULL AND e.expires <= :now)"
     f" OR {_weight('s.cause')} > {_weight('e.cause')}"
-    " OR (s.cause = e.cause AND e.expires IS NOT NULL AND (s.expires IS NULL OR s.expires > e.expires))"
+    " OR (s.cause = e.cause AND e.expires IS NOT NULL AND (s.expires IS NULL OR s.expires > e.expires))))"
     " OR (:replace = 1 AND (s.cause <> e.cause OR s.expires IS DISTINCT FROM e.expires))"
 )
+"""A row whose own time is over blocks nobody, so whatever its cause it takes no block away unless told to replace."""
 _SEEN_ERASED = (
     "UPDATE stage SET key = erased_key, value = NULL WHERE erased_key IS NOT NULL AND EXISTS (SELECT 1 FROM"
     " blacklist_entry e WHERE e.kind = stage.kind AND e.key = stage.erased_key AND e.list_id = stage.list_id)"
@@ -95,7 +97,8 @@ _ONLY_FIRST = "DELETE FROM stage WHERE id NOT IN (SELECT MIN(id) FROM stage GROU
 _ONLY_HEAVIEST = f"""
 DELETE FROM stage WHERE id NOT IN (SELECT id FROM (SELECT s.id, ROW_NUMBER() OVER (
        PARTITION BY s.kind, s.key, s.list_id
-       ORDER BY CASE WHEN s.state >= 2 THEN 1 ELSE 0 END, {_weight("s.cause")} DESC,
+       ORDER BY CASE WHEN s.state >= 2 THEN 1 ELSE 0 END, CASE WHEN {_OVER} THEN 1 ELSE 0 END,
+                {_weight("s.cause")} DESC,
                 CASE WHEN s.expires IS NULL THEN 0 ELSE 1 END, s.expires DESC, s.id) AS place FROM stage s) ranked
  WHERE place = 1)"""  # noqa: S608
 _COVER_BELOW = """
@@ -180,7 +183,7 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
         entered = link.run(_ENTER, values)
         counts.added += entered
         if entered < block.size:  # something of it is there already, or stands in it twice
-            counts.duplicates += _once_each(link, block)
+            counts.duplicates += _once_each(link, block, values)
             if not block.is_uniform:
                 link.run(_OUTWEIGH_OWN, {**values, "newest": newest})
             if _plan(link, {**values, "newest": newest}, counts):
@@ -202,13 +205,13 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
     total.lines = block.lines
 
 
-def _once_each(link: Link, block: Block) -> int:
+def _once_each(link: Link, block: Block, values: Mapping[str, object]) -> int:
     """Leave one staged row for each key, the one whose cause weighs most; answers how many went."""
     if block.is_uniform:
         return link.run(_ONLY_FIRST)
     if block.rules:
         link.run(_COVER_BELOW)
-    return link.run(_ONLY_HEAVIEST)
+    return link.run(_ONLY_HEAVIEST, {"now": values["now"]})
 
 
 def _plan(link: Link, values: Mapping[str, object], counts: Counts) -> bool:
@@ -251,7 +254,7 @@ def rehearse(link: Link, block: Block, total: Counts, values: Mapping[str, objec
     with link.transaction():
         if block.erased:
             link.run(_SEEN_ERASED)
-        _once_each(link, block)
+        _once_each(link, block, values)
         fresh = link.run("INSERT INTO seen SELECT kind, key, list_id FROM stage WHERE 1 = 1 ON CONFLICT DO NOTHING")
         counts.duplicates += block.size - fresh
         _plan(link, {**values, "newest": _ANY}, counts)
