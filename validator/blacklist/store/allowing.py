@@ -9,7 +9,7 @@ from sqlalchemy import Row, select, update
 
 from validator.blacklist.entry import Action, Kind, Rule
 from validator.blacklist.results import Allowed
-from validator.blacklist.store.overriding import in_force
+from validator.blacklist.store.overriding import ONLY_ACKNOWLEDGED, in_force
 from validator.blacklist.store.rows import entries, history_row, number, rules_changed
 from validator.blacklist.store.tables import ALLOWED, ENTRIES, HISTORY
 from validator.database.connecting import AsyncConnection
@@ -35,7 +35,9 @@ async def allow(
     else:
         row = values | {"kind": rule.kind, "key": rule.key, "value": rule.value, "created": now}
         identifier = (await conn.execute(ALLOWED.insert().values(row).returning(ALLOWED.c.id))).scalar_one()
-    await _tell_entries(conn, rule.kind, rule.key, Action.OVERRIDDEN, now=now, actor=actor, why=note)
+    await _tell_entries(
+        conn, rule.kind, rule.key, allowed=True, acknowledged=acknowledged, now=now, actor=actor, why=note
+    )
     await rules_changed(conn)
     return await find_allowed(conn, str(identifier)), old is None
 
@@ -46,7 +48,8 @@ async def disallow(conn: AsyncConnection, identifier: str, *, why: str, now: dat
     if rule.removed is None:
         gone = {"removed": now, "removed_by": actor, "removed_why": why or None}
         await conn.execute(update(ALLOWED).where(ALLOWED.c.id == int(rule.id)).values(gone))
-        await _tell_entries(conn, rule.kind, rule.key, Action.OVERRIDE_ENDED, now=now, actor=actor, why=why)
+        if rule.expires is None or rule.expires > now:
+            await _tell_entries(conn, rule.kind, rule.key, allowed=False, now=now, actor=actor, why=why)
         await rules_changed(conn)
     return await find_allowed(conn, identifier)
 
@@ -76,12 +79,36 @@ async def allowed_page(conn: AsyncConnection, *, below: int | None, limit: int, 
 
 
 async def _tell_entries(
-    conn: AsyncConnection, kind: Kind, key: str, action: Action, *, now: datetime, actor: str, why: str
+    conn: AsyncConnection,
+    kind: Kind,
+    key: str,
+    *,
+    allowed: bool,
+    acknowledged: bool = False,
+    now: datetime,
+    actor: str,
+    why: str,
 ) -> None:
-    """Write the override into the history of the entries with the same key."""
+    """Write into the history of the entries with the same key that they are overridden, or are not any more.
+
+    A rule that acknowledges nothing leaves a complaint, an unsubscription and an entry by hand as they are.
+    """
     for row in (await conn.execute(entries().where(ENTRIES.c.kind == kind, ENTRIES.c.key == key))).all():
+        if allowed and (acknowledged or row.cause not in ONLY_ACKNOWLEDGED):
+            action = Action.OVERRIDDEN
+        elif await _was_overridden(conn, row.id):
+            action = Action.OVERRIDE_ENDED
+        else:
+            continue
         line = history_row(row, row.id, action, at=now, actor=actor, why=why, revision=row.revision)
         await conn.execute(HISTORY.insert(), line)
+
+
+async def _was_overridden(conn: AsyncConnection, entry_id: int) -> bool:
+    """Whether the last that the history of an entry tells of the allow-list is that it overrides."""
+    about = HISTORY.c.action.in_([Action.OVERRIDDEN, Action.OVERRIDE_ENDED])
+    query = select(HISTORY.c.action).where(HISTORY.c.entry_id == entry_id, about).order_by(HISTORY.c.id.desc()).limit(1)
+    return (await conn.execute(query)).scalar() is Action.OVERRIDDEN
 
 
 def _allowed(row: Row[Any]) -> Allowed:

@@ -14,10 +14,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from validator.blacklist.entry import WISHES, Cause, Kind
+from validator.blacklist.lapses import Allowance
 from validator.blacklist.store.tables import ALLOWED, ENTRIES
 from validator.database.connecting import AsyncConnection
 
-_ONLY_ACKNOWLEDGED = (*sorted(WISHES), Cause.MANUAL)
+ONLY_ACKNOWLEDGED = (*sorted(WISHES), Cause.MANUAL)
+"""Causes that a rule about the very same address or domain overrides only when that is acknowledged."""
 
 
 class _DomainOf(FunctionElement[str]):
@@ -49,9 +51,21 @@ async def any_in_force(conn: AsyncConnection, now: datetime) -> bool:
     return (await conn.execute(select(ALLOWED.c.id).where(in_force(now)).limit(1))).first() is not None
 
 
+async def lapsed_allowances(conn: AsyncConnection, kind: Kind, key: str, *, now: datetime) -> list[Allowance]:
+    """The rules about this very key that time ended, not somebody; oldest first."""
+    ended = and_(
+        ALLOWED.c.kind == kind,
+        ALLOWED.c.key == key,
+        ALLOWED.c.expires <= now,
+        or_(ALLOWED.c.removed.is_(None), ALLOWED.c.removed > ALLOWED.c.expires),
+    )
+    rows = await conn.execute(select(ALLOWED.c.created, ALLOWED.c.expires).where(ended).order_by(ALLOWED.c.id))
+    return [Allowance(begun, over) for begun, over in rows.all()]
+
+
 def is_overridden(now: datetime) -> ColumnElement[bool]:
     """Whether an entry of `ENTRIES` blocks nobody because of the allow-list."""
-    enough = and_(in_force(now), or_(ALLOWED.c.acknowledged, ENTRIES.c.cause.not_in(_ONLY_ACKNOWLEDGED)))
+    enough = and_(in_force(now), or_(ALLOWED.c.acknowledged, ENTRIES.c.cause.not_in(ONLY_ACKNOWLEDGED)))
     own = select(ALLOWED.c.id).where(enough, ALLOWED.c.kind == ENTRIES.c.kind, ALLOWED.c.key == ENTRIES.c.key)
     domain = select(ALLOWED.c.id).where(
         enough, ALLOWED.c.kind == Kind.DOMAIN, ALLOWED.c.key == _DomainOf(ENTRIES.c.key)

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, SmallInteger, and_, func, or_, select, type_coerce
 
 from validator.blacklist.entry import Action, Entry, Event, Kind, State
-from validator.blacklist.filter import SEEN, Filter
+from validator.blacklist.filter import Filter
+from validator.blacklist.lapses import with_ends, with_expiries
 from validator.blacklist.store.codes import KindCode
-from validator.blacklist.store.overriding import any_in_force, is_overridden
+from validator.blacklist.store.overriding import any_in_force, is_overridden, lapsed_allowances
 from validator.blacklist.store.rows import entries, entry_of, event_of, keys_of, number
 from validator.blacklist.store.tables import BATCHES, ENTRIES, HISTORY, LISTS
 from validator.database.connecting import AsyncConnection
@@ -149,17 +150,15 @@ async def by_key(conn: AsyncConnection, kind: Kind, key: str) -> list[Entry]:
 async def history(conn: AsyncConnection, entry: Entry, *, now: datetime) -> list[Event]:
     """Everything that happened to an entry, oldest first.
 
-    Two lines are not stored: that an import entered it, and that it has expired just now.
+    Some lines are not stored: that an import entered it, that it expired, and that an override did.
     """
     rows = (await conn.execute(select(HISTORY).where(HISTORY.c.entry_id == int(entry.id)).order_by(HISTORY.c.id))).all()
     events = [event_of(row, entry) for row in rows]
-    first = events[0].before if events else entry
+    first = next((event.before for event in events if event.action is not Action.EXPIRED), entry)
     if first is not None and first.import_id is not None:
         batch = (await conn.execute(select(BATCHES).where(BATCHES.c.id == int(first.import_id)))).one_or_none()
         if batch is not None:
             events.insert(0, Event(Action.ADDED, batch.created, batch.actor, batch.name, first.import_id, None))
             if batch.undone is not None and entry.state is State.UNDONE:
                 events.append(Event(Action.UNDONE, batch.undone, batch.undone_by or "", "", first.import_id, None))
-    if entry.expires is not None and entry.expires <= now and entry.state in SEEN:
-        events.append(Event(Action.EXPIRED, entry.expires, "validator", "", None, entry))
-    return events
+    return with_ends(with_expiries(events, entry, now), await lapsed_allowances(conn, entry.kind, entry.key, now=now))
