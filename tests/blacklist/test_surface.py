@@ -350,3 +350,30 @@ async def test_an_export_names_its_columns_and_opens_as_text(served: Service) ->
     assert list(csv.reader(io.StringIO(text.decode()), strict=True)) == [
         ["value", "note"], ["jane@example.org", "'=cmd|' /C calc'!A0"],
     ]  # fmt: skip
+
+
+ODD_NOTES = ["  ", "\ttab", "=cmd()", "'=1", "''-x", "@x", 'a "b"', "one\r\ntwo", "\rthree", "#x", "a;b,c|d"]
+
+
+async def test_odd_addresses_and_notes_come_back_from_an_export_as_they_were(
+    served: Service, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for number, note in enumerate(ODD_NOTES):
+        await enter(served, f"{number}@example.org", note=note, source=note or "api")
+    for value in [
+        "'=jane@example.org",
+        "'jane@example.org",
+        "=jane@example.org",
+        "#j@example.org",
+        "a|b{c}@example.org",
+    ]:
+        await enter(served, value)
+    whole = await exported(served, everything="true")
+    async with service(tmp_path_factory.mktemp("other")) as other:
+        for form in ("csv", "ndjson"):
+            text = await call(served, "GET", "/blacklist/export", params={"everything": "true", "format": form})
+            report = await brought(other, text)
+            assert report["faults"] == []
+            assert same(await exported(other, everything="true")) == same(whole)
+            await call(other, "DELETE", f"/blacklist/imports/{report['id']}")
+    assert {row["value"] for row in whole} >= {"'=jane@example.org", "'jane@example.org"}

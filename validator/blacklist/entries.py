@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from validator import metrics
@@ -41,14 +42,15 @@ class Entries:
         """
         if len(new) > MAX_PAGE:
             raise LimitExceeded(f"at most {MAX_PAGE} entries at once")
+        cleaned = []
         for position, entry in enumerate(new):
             where = f"/{position}" if len(new) > 1 else ""
-            _check_texts(entry, where)
+            cleaned.append(_cleaned(entry, where))
             if not force:
                 self._guard.require(entry.rule, pointer=f"{where}/value")
         now = self._clock()
         async with self._database.transaction() as conn:
-            recorded = [await record(conn, entry, now=now, actor=actor) for entry in new]
+            recorded = [await record(conn, entry, now=now, actor=actor) for entry in cleaned]
         for _, outcome in recorded:
             metrics.BLACKLIST_CHANGES.labels(outcome.value).inc()
         return recorded
@@ -166,12 +168,13 @@ def write_cursor(identifier: str) -> str:
     return f"c-{identifier}"
 
 
-def _check_texts(entry: NewEntry, where: str) -> None:
-    clean_text(entry.note, f"{where}/note")
-    clean_text(entry.source, f"{where}/source")
+def _cleaned(entry: NewEntry, where: str) -> NewEntry:
+    """The same entry with its texts as they are kept."""
     if list_name(entry.list) != entry.list:
         complaint = Complaint(f"{where}/list", "1 to 64 of a-z, 0-9, dash, underscore")
         raise RequestRefused("the name of the list cannot be used", [complaint])
+    note, source = clean_text(entry.note, f"{where}/note"), clean_text(entry.source, f"{where}/source")
+    return replace(entry, note=note, source=source)
 
 
 def has_visible(text: str) -> bool:

@@ -88,7 +88,7 @@ async def post_entry(request: web.Request) -> web.StreamResponse:
     new = NewEntry(
         rule_of(asked.value, asked.kind, below=asked.below),
         asked.cause,
-        asked.source or "api",
+        asked.source.strip() or "api",
         list=asked.list,
         note=asked.note,
         created=asked.created,

@@ -1,4 +1,4 @@
-"""Headers that other systems write, and what their words and dates mean. Pure.
+"""Headers that other systems write, and what their words mean. Pure.
 
 Recognised: SendGrid, Mailgun, Amazon SES, Postmark, Mandrill, SparkPost, Bitrix24-style and our own export.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import lru_cache
 
@@ -184,8 +182,7 @@ _CODES = {"605": Cause.PROVIDER_LIST, "606": Cause.UNSUBSCRIBE, "607": Cause.COM
 """Mailgun's own codes: it did not even try, since the address bounced, unsubscribed or complained before."""
 _OWN_WORDS = {cause.value.replace("_", ""): cause for cause in Cause}
 _NOT_LETTERS = re.compile(r"[\W_]+")
-_RUSSIAN_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
-_DEFUSED = re.compile(r"'(?=[=+\-@\t])")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def recognise(cells: Sequence[str]) -> dict[Column, int] | None:
@@ -255,44 +252,14 @@ def cause_of_code(code: str) -> Cause | None:
     return _CODES.get(code.strip()) or cause_of(code)
 
 
-@lru_cache(maxsize=4_096)
-def date_of(text: str) -> datetime | None:
-    """A moment in any of the forms that exports use, UTC when they do not say; None when it is none of them."""
-    text = text.strip()
-    if text.isascii() and text.replace(".", "", 1).isdigit() and not _RUSSIAN_DATE.fullmatch(text):
-        return _from_epoch(float(text))
-    russian = _RUSSIAN_DATE.fullmatch(text)
-    try:
-        if russian is not None:
-            day, month, year, hour, minute, second = (int(part or 0) for part in russian.groups())
-            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        found = datetime.fromisoformat(text.removesuffix(" UTC").removesuffix(" GMT"))
-    except ValueError:
-        try:
-            found = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError):
-            return None
-    try:
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except OverflowError:
-        return None
-
-
-def _from_epoch(number: float) -> datetime | None:
-    if number > 1e14:
-        number /= 1e6
-    elif number > 1e11:
-        number /= 1e3
-    if not 0 <= number < 4e9:
-        return None
-    return datetime.fromtimestamp(number, UTC)
-
-
 def armed(cell: str) -> str:
     """A cell as it was before an export made it harmless for spreadsheets."""
-    return cell[1:] if _DEFUSED.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def defused(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: one that begins with `= + - @`, tab or CR gets an apostrophe."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    """A cell that no spreadsheet takes for a formula: one that begins with `= + - @`, tab or CR gets an apostrophe.
+
+    So does one that looks as if it had got one, else `armed` would take away what is its own.
+    """
+    return f"'{cell}" if _FORMULA.match(cell) else cell

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from validator.blacklist.entry import MAX_NOTE_CHARS, Cause, Kind, RuleFault, State
-from validator.blacklist.importing.columns import Column, cause_of, cause_of_code, date_of, is_not_the_recipient
+from validator.blacklist.entry import MAX_NOTE_CHARS, WISHES, Cause, Kind, RuleFault, State
+from validator.blacklist.importing.columns import Column, cause_of, cause_of_code, is_not_the_recipient
+from validator.blacklist.importing.dates import date_of, end_of, is_never
 from validator.blacklist.importing.row import NOT_THE_RECIPIENT, Defaults, Fault, Row
 from validator.blacklist.keys import list_name, parse_rule
 
@@ -34,8 +35,9 @@ class Records:
             yield Fault(number, "no_value", "no column or field of this line holds an address")
             return
         kind = _member(Kind, fields.get(Column.KIND, "")) or self._defaults.kind
-        named = ANGLE.search(raw)
-        value = named.group(1) if named else stripped(raw)
+        value = (
+            raw if Column.STATE in fields else _bare(raw)
+        )  # what we wrote ourselves is exact: `'joe@x.org` is not joe
         rule = parse_rule(value, kind, below=fields.get(Column.BELOW, "").lower() in _TRUE)
         if isinstance(rule, RuleFault):
             yield Fault(number, rule.code, rule.message)
@@ -46,8 +48,8 @@ class Records:
             return
         expires = self._defaults.expires
         if Column.EXPIRES in fields:
-            expires = date_of(fields[Column.EXPIRES])
-            if expires is None:
+            expires = end_of(fields[Column.EXPIRES])
+            if expires is None and not is_never(fields[Column.EXPIRES]):
                 yield Fault(number, "expires", "a time of expiry that cannot be read")
                 return
         cause, word = self._cause(fields)
@@ -87,7 +89,7 @@ class Records:
         note = next((text for text in texts if text), self._defaults.note)
         if word is not None:
             note = f"{note} ({word})" if note else word
-        return note[:MAX_NOTE_CHARS].replace("\x00", "") or None
+        return note.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").strip()[:MAX_NOTE_CHARS] or None
 
     def _cause(self, fields: Mapping[Column, str]) -> tuple[Cause | None, str | None]:
         """The cause of a record, None when it does not speak against the address; and a word that is not known."""
@@ -101,12 +103,29 @@ class Records:
             found = cause_of_code(fields[Column.CODE])
         if found is Cause.REPEATED_SOFT_BOUNCE and fields.get(Column.INACTIVE, "").lower() in _TRUE:
             found = Cause.PROVIDER_LIST  # soft or not, the provider has given the address up
+        found = self._by_source(fields, found)
         word = fields.get(Column.CAUSE) if found is None else None
         if found is None and self.told is not None:
             return self.told, word
         if found in {None, Cause.PROVIDER_LIST}:
             found = self._judged(fields, found)
         return found, word
+
+    @staticmethod
+    def _by_source(fields: Mapping[Column, str], found: Cause | None) -> Cause | None:
+        """What another system's column on who or what brought an address there adds to its words.
+
+        SparkPost says `Spam Complaint` or `List Unsubscribe` nowhere else. What Postmark calls manual is an
+        unsubscription where the recipient did it.
+        """
+        source = None if Column.STATE in fields else fields.get(Column.SOURCE)
+        if source is None or found not in {None, Cause.MANUAL}:
+            return found
+        if found is Cause.MANUAL:
+            by_person = source.lower() == "recipient" and Column.CAUSE in fields
+            return Cause.UNSUBSCRIBE if by_person else found
+        told = cause_of(source)
+        return told if told in WISHES or told is Cause.PROVIDER_LIST else None
 
     def _judged(self, fields: Mapping[Column, str], suspected: Cause | None) -> Cause | None:
         """What the text of a failure says, else what is *suspected*."""
@@ -117,6 +136,11 @@ class Records:
         if suspected is None and self._defaults.judge and _FOR_NOW.match(fields.get(Column.CODE, "")):
             return None
         return suspected or Cause.IMPORT
+
+
+def _bare(raw: str) -> str:
+    named = ANGLE.search(raw)
+    return named.group(1) if named else stripped(raw)
 
 
 def stripped(token: str) -> str:
