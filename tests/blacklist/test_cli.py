@@ -179,3 +179,20 @@ def test_keys_are_listed_under_a_header(terminal: Terminal) -> None:
     assert lines[1].split()[:4] == ["id", "name", "state", "scopes"]
     assert "crm" in lines[3]
     assert orjson.loads(terminal.run("keys", "list", "--json").stdout)["name"] == "crm"
+
+
+def test_a_file_that_cannot_be_written_or_read_is_told_in_a_sentence(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.blacklist("add", "jane@example.org")
+    for place in (tmp_path / "no" / "folder.csv", tmp_path):
+        told = terminal.run("blacklist", "export", "--output", str(place), code=2)
+        assert "cannot be written" in told.stderr
+    listed = tmp_path / "list.txt"
+    listed.write_text("joe@example.org\n")
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)  # the tests may run as root, who may read anything
+    assert "cannot be read" in terminal.run("blacklist", "import", str(listed), code=2).stderr

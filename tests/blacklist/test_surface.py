@@ -377,3 +377,12 @@ async def test_odd_addresses_and_notes_come_back_from_an_export_as_they_were(
             assert same(await exported(other, everything="true")) == same(whole)
             await call(other, "DELETE", f"/blacklist/imports/{report['id']}")
     assert {row["value"] for row in whole} >= {"'=jane@example.org", "'jane@example.org"}
+
+
+async def test_an_erasure_takes_the_allow_list_rule_along_and_what_it_held_back_blocks_again(served: Service) -> None:
+    await enter(served, "jane@example.org", cause="mailbox_not_found")
+    await call(served, "POST", "/allowlist", {"value": "jane@example.org", "note": "sure"}, 201)
+    assert await blocked(served, "jane@example.org") == [False]
+    await call(served, "POST", "/blacklist/erase", {"addresses": ["jane@example.org"]})
+    assert await blocked(served, "jane@example.org") == [True]
+    assert (await call(served, "GET", "/allowlist"))["entries"] == []

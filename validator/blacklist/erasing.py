@@ -40,7 +40,9 @@ class Erasing:
                     raise SettingsError("VALIDATOR_ERASE_KEY: not the key that earlier erasures were made with")
 
     async def erase(self, rules: Sequence[Rule], *, actor: str) -> int:
-        """Wipe these addresses; answers how many of them were known. Whether they blocked stays as it was.
+        """Wipe these addresses; answers how many of them were known. What blocked still does.
+
+        A rule of the allow-list about the very address is wiped as well, so what it held back blocks again.
 
         The first erasure of a store waits until every replica asks for hashes: the block must not lapse meanwhile.
         """

@@ -156,12 +156,18 @@ def _name_rule(kind: Kind, text: str, below: bool) -> Rule | RuleFault:
 
 
 def _network_rule(text: str) -> Rule | RuleFault:
+    if "%" in text:
+        return RuleFault("network_zone", "an address with a zone is one on the own link, never that of a mail host")
     try:
         network = ipaddress.ip_network(text)
     except ValueError:
         head = text.partition("/")[0]
         if ip_number(head) is None:
             return RuleFault("network_syntax", "neither an IP address nor a network")
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            return RuleFault("network_prefix", "what follows the slash is no length of a network's prefix")
         return RuleFault("network_host_bits", "a network whose address has bits set below its prefix")
     if isinstance(network, ipaddress.IPv6Network):
         network = unwrapped(network.network_address, network.prefixlen) or network

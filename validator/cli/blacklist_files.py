@@ -63,6 +63,8 @@ def import_command(
     standard_input = str(file) == "-"
     if not standard_input and not file.is_file():
         raise typer.BadParameter(f"no file {file}")
+    if not standard_input:
+        _require_readable(file)
     until = expiry_from(expires)
     options = ImportOptions(name, cause, kind, until, note, revive, replace, force, judge, encoding)
     chunks: Iterable[bytes] = _standard_input() if standard_input else file_chunks(file)
@@ -119,6 +121,13 @@ def _importing(
 def _standard_input() -> Iterator[bytes]:
     while chunk := sys.stdin.buffer.read(262_144):
         yield chunk
+
+
+def _require_readable(file: Path) -> None:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _digest(file: Path) -> str:
@@ -223,7 +232,12 @@ def export_command(
                 target.write(piece)
             target.flush()
 
-    on_list(settings_file, write)
+    try:
+        on_list(settings_file, write)
+    except OSError as error:
+        if output is None:  # a pipe that was closed
+            raise
+        raise typer.BadParameter(f"{output} cannot be written: {error.strerror}") from error
 
 
 def undo_command(

@@ -292,5 +292,8 @@ class EraseRequest(StrictRequest):
 class EraseResponse(Wire):
     """What an erasure came to."""
 
-    erased: int = Field(description="Addresses that were known and are wiped; whether they block stays as it was.")
+    erased: int = Field(
+        description="Addresses that were known and are wiped; what blocked still does, and so does what "
+        "only an allow-list rule about the very address held back: that rule is wiped as well."
+    )
     unknown: int = Field(description="Addresses that nothing was known about.")
