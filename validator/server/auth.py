@@ -134,7 +134,7 @@ class KeyAuthenticator:
         if self._proxies:
             hops = [hop.strip() for hop in ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ())).split(",")]
             while hops and self._is_proxy(peer):
-                hop = hops.pop()
+                hop = _without_port(hops.pop())
                 if _parse_address(hop) is None:
                     break
                 peer = hop
@@ -188,6 +188,13 @@ def _parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address |
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+def _without_port(hop: str) -> str:
+    """`203.0.113.5:4711` and `[2001:db8::5]:4711`, as some load balancers write them, without what follows."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def _network_of(text: str) -> str:
