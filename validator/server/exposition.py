@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -11,6 +12,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from validator.metrics import REGISTRY, flush
+from validator.server.dead_workers import unchanging
 
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     ProcessCollector(registry=REGISTRY)
@@ -25,4 +27,5 @@ def exposition() -> bytes:
     flush()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    with unchanging(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])):
+        return generate_latest(registry)

@@ -17,6 +17,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -27,11 +28,11 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
-from prometheus_client import multiprocess
 
 from validator import __version__, metrics
 from validator.errors import SettingsError, StorageUnavailable, ValidatorError
 from validator.reference import load_reference
+from validator.server.dead_workers import bury
 from validator.server.logs import configure_logging
 from validator.server.notify import notify, unnotified
 from validator.server.service import HttpService
@@ -91,7 +92,7 @@ class Service(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "logger_class": JsonLogger,
             "backlog": 2048,
-            "child_exit": _forget_gauges,
+            "child_exit": _bury,
         }
         if os.path.isdir("/dev/shm"):  # noqa: S108 - heartbeats must not wait for a disk
             values["worker_tmp_dir"] = "/dev/shm"  # noqa: S108
@@ -168,9 +169,10 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         all_accept, refusal = self._boot(new)
         self.app.on_trial = False
         if not all_accept:
-            for pid in new & set(self.WORKERS):
-                self.kill_worker(pid, signal.SIGTERM)
-            self._wait_until_gone(lambda worker: worker.age > last_age)
+            for number in (signal.SIGTERM, signal.SIGKILL):  # else the oldest would be taken for those too many
+                for pid in new & set(self.WORKERS):
+                    self.kill_worker(pid, number)
+                self._wait_until_gone(lambda worker: worker.age > last_age)
             self._adopt(old)
             raise refusal or StorageUnavailable("a new worker did not come to answer")
         self.manage_workers()
@@ -215,12 +217,9 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         return not waiting, None
 
     def _wait_until_gone(self, leaving: Callable[[Any], bool]) -> None:
-        """Until the workers that were told to leave did; who takes longer than they may is killed."""
+        """Until the workers that were told to leave did, or the time that they have is over."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
-        while staying := [pid for pid, worker in self.WORKERS.items() if leaving(worker)]:
-            if time.monotonic() >= deadline:
-                for pid in staying:
-                    self.kill_worker(pid, signal.SIGKILL)
+        while time.monotonic() < deadline and any(map(leaving, self.WORKERS.values())):
             self.reap_workers()
             time.sleep(0.05)
 
@@ -295,6 +294,6 @@ class JsonLogger(Logger):  # type: ignore[misc]
         self.access_log.propagate = False
 
 
-def _forget_gauges(_: Arbiter, worker: Any) -> None:
-    """Live gauges of a dead worker no longer count."""
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+def _bury(_: Arbiter, worker: Any) -> None:
+    """What a dead worker counted stays, its files do not."""
+    bury(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), worker.pid)
