@@ -137,7 +137,12 @@ LOOP_LAG = Gauge(
 )
 
 # --- operation ------------------------------------------------------------------------------------------------------
-READY = Gauge("validator_ready_workers", "Workers that are ready.", multiprocess_mode="livesum", registry=REGISTRY)
+READY = Gauge(
+    "validator_ready_workers",
+    "Workers that serve: started and not draining.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
 BUILD = Gauge(
     "validator_build_info",
     "Always 1; the version is a label.",
