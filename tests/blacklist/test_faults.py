@@ -31,7 +31,7 @@ async def test_a_full_disk_refuses_the_write_and_still_answers(tmp_path: Path) -
         async with database.transaction() as conn:
             pages = (await conn.exec_driver_sql("PRAGMA page_count")).scalar_one()
             await conn.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(StorageUnavailable):
+        with pytest.raises(StorageUnavailable, match="SQLITE_FULL"):
             await fill(blacklist)
         assert await blocked(blacklist, "jane@example.org")
         async with database.transaction() as conn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from validator import migrations
 from validator.migrations.running import upgrade
@@ -79,6 +82,34 @@ def test_entries_of_older_tables_are_all_there_and_still_once_each(tmp_path: Pat
             (1, "b@x.test"), (70, "a@x.test"), (71, "d@x.test"),
         ]  # fmt: skip
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_the_old_table_is_not_copied_to_the_temporary_folder(tmp_path: Path) -> None:
+    """That folder may be small, as in a container; a table that is dropped while full is copied there (4 MB here)."""
+    path = tmp_path / "old.db"
+    upgrade(f"sqlite:///{path}", "0003")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executemany(
+            "INSERT INTO blacklist_entry (kind, key, list_id, below, cause, state, created, revision)"
+            " VALUES (0, ?, 1, FALSE, 1, 0, 1700000000000000, 0)",
+            ((f"person{number:06}@example.com",) for number in range(40_000)),
+        )
+        connection.commit()
+    sizes: list[int] = []
+
+    def measure(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "DROP TABLE" in statement:
+            opened = (Path("/proc/self/fd", number) for number in os.listdir("/proc/self/fd"))
+            files = [file for file in opened if file.is_symlink() and "etilqs_" in str(file.readlink())]
+            sizes.append(sum(file.stat().st_size for file in files))
+
+    event.listen(Engine, "after_cursor_execute", measure)
+    try:
+        upgrade(f"sqlite:///{path}")
+    finally:
+        event.remove(Engine, "after_cursor_execute", measure)
+    (copied,) = sizes
+    assert copied < 500_000
 
 
 def test_a_service_that_only_checks_imports_neither_sqlalchemy_nor_cryptography(tmp_path: Path) -> None:

@@ -39,9 +39,10 @@ def translated() -> Iterator[None]:
 
 
 def _said(error: BaseException) -> str:
-    """The class of a foreign error: its text can hold values of a row."""
+    """The class of a foreign error and SQLite's word for it: its text can hold values of a row."""
     origin = getattr(error, "orig", None) or error
-    return f"the store cannot be used now ({type(origin).__name__})"
+    words = [type(origin).__name__, getattr(origin, "sqlite_errorname", "")]
+    return f"the store cannot be used now ({', '.join(filter(None, words))})"
 
 
 class Engines:

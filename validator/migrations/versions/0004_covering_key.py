@@ -20,6 +20,8 @@ def upgrade() -> None:
     """Make the table anew, which takes about four seconds for a million entries."""
     if op.get_bind().dialect.name != "sqlite":
         return
+    op.execute("PRAGMA secure_delete = ON")  # pages that become free must not keep whom an erasure wipes later
+    op.execute("PRAGMA cache_size = -65536")  # the index is sorted in few pieces: half the room for temporary files
     op.rename_table("blacklist_entry", "blacklist_entry_before")
     op.create_table(
         "blacklist_entry",
@@ -41,6 +43,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer, nullable=False),
     )
     op.execute("INSERT INTO blacklist_entry SELECT * FROM blacklist_entry_before ORDER BY id")
+    op.execute("DELETE FROM blacklist_entry_before")  # to drop a full table, SQLite copies it to a temporary file first
     op.drop_table("blacklist_entry_before")
     op.create_index(
         "blacklist_entry_batch", "blacklist_entry", ["batch_id"], sqlite_where=sa.text("batch_id IS NOT NULL")
