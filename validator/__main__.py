@@ -10,6 +10,12 @@ def run() -> None:
     """Entry point. What is imported stays: looking for garbage among it would take a third of the start."""
     gc.disable()
     _import_structlog_alone()
+    if sys.argv[1:] == ["serve"]:  # no option to read: to describe and parse a command line would take its time
+        from validator.cli.exits import end_with
+        from validator.cli.starting import start
+
+        end_with(start)
+        return
     from validator.cli.main import run as command
 
     command()

@@ -1,7 +1,7 @@
 """Every exception of the service, in one tree.
 
 A bad address is a value and "could not find out" is a value; an exception is a bad request or our own broken
-infrastructure. One table turns these into HTTP problems (`server/problems.py`), one into exit codes (`cli/main.py`).
+infrastructure. One table turns these into HTTP problems (`server/problems.py`), one into exit codes (`cli/exits.py`).
 
     ValidatorError
     ├── SettingsError         the configuration cannot be used

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,6 +71,7 @@ class Runtime:
     """A stop has been asked for; `/readyz` answers 503 from now on."""
     _store_is_loaded: bool = field(default=False)
     _store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _import_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def health(self) -> dict[str, object]:
         """Body of `/readyz`: `ok` when store and data are usable and no drain has begun; the resolver is only named."""
@@ -91,15 +92,21 @@ class Runtime:
         if self._store_is_loaded:
             return
         async with self._store_lock:  # whoever waited for it finds the modules there
+            names = ("validator.blacklist.parts", "validator.feedback.recording", "validator.feedback.message")
+            await self.import_beside(names)
+            await asyncio.to_thread(getattr, self.feedback, "classifier")  # builds it
+            self._store_is_loaded = True
+
+    async def import_beside(self, names: Iterable[str]) -> None:
+        """Import modules beside the event loop, which goes on in between."""
+        async with self._import_lock:  # one at a time changes and restores the interval
             usual_s = sys.getswitchinterval()
             sys.setswitchinterval(SWITCH_S)
             try:
-                await self.blacklist.load()
-                for name in ("validator.feedback.recording", "validator.feedback.message"):
+                for name in names:
                     await asyncio.to_thread(import_module, name)
             finally:
                 sys.setswitchinterval(usual_s)
-            self._store_is_loaded = True
 
     async def evidence(self, address: str) -> Mapping[str, object]:
         """What `explain` shows of an address beyond the check."""

@@ -10,9 +10,11 @@ from pydantic import SecretStr
 
 from tests.service import service
 from validator.metrics import REGISTRY, flush
-from validator.server.app import ROUTES
+from validator.server.app import routes
 from validator.server.openapi import openapi_document
 from validator.server.routes import Media, ParamPlace, Route, Scope
+
+ROUTES = routes()
 
 OPEN_TO_EVERYBODY: dict[str, str] = {
     "/livez": "an orchestrator's probe has no key",

@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from validator.cli.settings import settings_markdown
-from validator.server.app import ROUTES
+from validator.server.app import routes
 from validator.server.openapi import openapi_document, openapi_yaml
 from validator.server.probes import MEANINGS
 from validator.settings import Settings
 from validator.verdict import Reason, Status
+
+ROUTES = routes()
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "validator").rglob("*.py"))

@@ -61,7 +61,7 @@ async def test_a_reload_swaps_everything_under_running_requests(tmp_path: Path) 
 async def test_what_changes_the_store_is_fetched_after_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("validator.server.service.STORE_AFTER_S", 0.0)
+    monkeypatch.setattr("validator.server.service.REST_AFTER_S", 0.0)
     async with running(tmp_path) as here, asyncio.timeout(10):
         assert here.service._loading is not None
         await here.service._loading

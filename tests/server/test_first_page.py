@@ -6,7 +6,9 @@ import yaml
 
 from tests.service import Service
 from validator import __version__
-from validator.server.app import ROUTES
+from validator.server.app import routes
+
+ROUTES = routes()
 
 
 async def test_the_first_page_says_what_this_is_and_every_link_leads_somewhere(running: Service) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from enum import IntEnum
 
 from validator.errors import (
@@ -27,6 +29,20 @@ class Exit(IntEnum):
     """The command, a file or the configuration cannot be used."""
     UNDECIDED = 3
     """Something could not be decided: DNS trouble, or a store that cannot be reached."""
+
+
+def end_with(command: Callable[[], object]) -> None:
+    """Run a command; what it raises becomes a sentence and an exit code."""
+    try:
+        command()
+    except ValidatorError as error:
+        sys.stderr.write(f"validator: {error}\n")
+        sys.exit(exit_of(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(Exit.ALL_VALID)
 
 
 def exit_of(error: ValidatorError) -> Exit:

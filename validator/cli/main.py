@@ -1,4 +1,4 @@
-"""The command line: finds each command's file, turns our errors into a sentence and an exit code."""
+"""The command line: finds each command's file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from validator import __version__
-from validator.cli.exits import Exit, exit_of
-from validator.errors import ValidatorError
+from validator.cli.exits import end_with
 
 COMMANDS: Final = {
     "serve": "serve:serve_command",
@@ -71,17 +70,8 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
 def run() -> None:
     """Entry point: exit codes are in `exits.Exit`."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    try:
-        app = build([wanted] if wanted in COMMANDS else COMMANDS)
-        gc.freeze()
-        gc.set_threshold(100_000)  # commands import what they need
-        gc.enable()
-        app()
-    except ValidatorError as error:
-        typer.echo(f"validator: {error}", err=True)
-        sys.exit(exit_of(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(Exit.ALL_VALID)
+    app = build([wanted] if wanted in COMMANDS else COMMANDS)
+    gc.freeze()
+    gc.set_threshold(100_000)  # commands import what they need
+    gc.enable()
+    end_with(app)

@@ -1,30 +1,20 @@
 """The application: every route mounted with its limits, auth, metrics, request id and problems.
 
-`ROUTES` is the one list of operations. A handler only does its own work; what surrounds it is in `mounted`, once.
+`HANDLERS` is the one list of handler files. A handler only does its own work; what surrounds it is in `mounted`, once.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib import import_module
+from typing import Final
 
 from aiohttp import web
 
 from validator import metrics
 from validator.runtime import Runtime
-from validator.server import (
-    allowlist,
-    batch,
-    blacklist,
-    blacklist_whole,
-    check,
-    classify,
-    docs,
-    events,
-    imports,
-    policy,
-    probes,
-)
-from validator.server.app_keys import AUTHENTICATOR, LIMITS, LOAD, RUNTIME
+from validator.server.app_keys import ANSWERS, AUTHENTICATOR, LIMITS, LOAD, RUNTIME
 from validator.server.auth import Authenticator, KeyAuthenticator
 from validator.server.limits import RateLimits
 from validator.server.load import Load
@@ -33,20 +23,24 @@ from validator.server.request_id import REQUEST_ID, request_id_of
 from validator.server.routes import Route
 from validator.server.traces import Answering, open_tracer, traced
 
-ROUTES: tuple[Route, ...] = (
-    *check.ROUTES,
-    *batch.ROUTES,
-    *imports.ROUTES,
-    *blacklist_whole.ROUTES,
-    *blacklist.ROUTES,
-    *allowlist.ROUTES,
-    *classify.ROUTES,
-    *events.ROUTES,
-    *policy.ROUTES,
-    *probes.ROUTES,
-    *docs.ROUTES,
-)
-"""Every operation of the service."""
+HANDLERS: Final = (
+    "check", "batch", "imports", "blacklist_whole", "blacklist", "allowlist", "classify", "events", "policy", "probes",
+    "docs",
+)  # fmt: skip
+"""The handler files, in the order of the docs page."""
+EARLY: Final = ("check", "probes")
+"""Those that a service answers with from its first moment. The others and their models take a tenth of a start."""
+
+
+def routes(handlers: tuple[str, ...] = HANDLERS) -> tuple[Route, ...]:
+    """Every operation of these handler files, which are imported for it."""
+    files = [import_module(f"validator.server.{name}") for name in handlers]
+    return tuple(route for file in files for route in file.ROUTES)
+
+
+def is_imported() -> bool:
+    """Whether every handler file is there already, so that nothing is won by leaving any out."""
+    return all(f"validator.server.{name}" in sys.modules for name in HANDLERS)
 
 
 def _dispatched(route: Route) -> str:
@@ -58,7 +52,9 @@ def _dispatched(route: Route) -> str:
     return path
 
 
-def create_app(runtime: Runtime, *, authenticator: Authenticator | None = None) -> web.Application:
+def create_app(
+    runtime: Runtime, *, authenticator: Authenticator | None = None, handlers: tuple[str, ...] = HANDLERS
+) -> web.Application:
     """An application over an open runtime; the caller owns the runtime and closes it afterwards."""
     settings = runtime.settings
     app = web.Application(middlewares=[_outermost], client_max_size=0)
@@ -75,17 +71,38 @@ def create_app(runtime: Runtime, *, authenticator: Authenticator | None = None) 
     app[AUTHENTICATOR] = authenticator or KeyAuthenticator(
         runtime.keys, limits, trusted_proxies=settings.trusted_proxies
     )
+    app[ANSWERS] = {}
     app.on_cleanup.append(lambda _: limits.aclose())
-    tracer = open_tracer() if settings.otel else None
-    for route in ROUTES:
-        answer: Answering = Mounted(route, app).answer
-        if tracer is not None:
-            answer = traced(tracer, route.method, route.path, answer)
+    _mount(app, routes(handlers))
+    app.cleanup_ctx.append(_keep_deadlines)
+    return app
+
+
+def whole_app(app: web.Application) -> web.Application:
+    """The same application with every route: same runtime, limits, load and answers. *app* is to be closed after it."""
+    whole = web.Application(middlewares=[_outermost], client_max_size=0)
+    whole[RUNTIME] = app[RUNTIME]
+    whole[LOAD] = app[LOAD]
+    whole[LIMITS] = app[LIMITS]
+    whole[AUTHENTICATOR] = app[AUTHENTICATOR]
+    whole[ANSWERS] = app[ANSWERS]
+    _mount(whole, routes())
+    return whole
+
+
+def _mount(app: web.Application, mounted: tuple[Route, ...]) -> None:
+    tracer = open_tracer() if app[RUNTIME].settings.otel else None
+    answers = app[ANSWERS]
+    for route in mounted:
+        answer: Answering | None = answers.get(route.operation_id)
+        if answer is None:
+            answer = Mounted(route, app).answer
+            if tracer is not None:
+                answer = traced(tracer, route.method, route.path, answer)
+            answers[route.operation_id] = answer
         app.router.add_route(route.method, _dispatched(route), answer)
         if route.answers_head:
             app.router.add_route("HEAD", _dispatched(route), answer)
-    app.cleanup_ctx.append(_keep_deadlines)
-    return app
 
 
 async def _keep_deadlines(app: web.Application) -> AsyncIterator[None]:

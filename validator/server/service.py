@@ -15,7 +15,7 @@ from aiohttp import web
 
 from validator import __version__, metrics
 from validator.runtime import Runtime, open_runtime, settle_memory
-from validator.server.app import create_app
+from validator.server.app import EARLY, HANDLERS, create_app, is_imported, whole_app
 from validator.server.app_keys import LOAD
 from validator.server.auth import check_binding
 from validator.server.connections import ConnectionLimits, GuardedServer
@@ -29,8 +29,8 @@ log = structlog.get_logger("validator.service")
 LINGER_S: Final = 1.0
 """How long the rest of a refused body is read before the connection is closed."""
 POLL_S: Final = 0.02
-STORE_AFTER_S: Final = 1.0
-"""From the first accepted connection to the import of what changes the store."""
+REST_AFTER_S: Final = 1.0
+"""From the first accepted connection to the import of the other handlers and of what changes the store."""
 
 
 class Generation:
@@ -42,19 +42,37 @@ class Generation:
         self.app: web.Application
         self.dispatch: Dispatcher
         self._stack = AsyncExitStack()
+        self._completing = asyncio.Lock()
+        self._is_whole = False
 
     async def open(self) -> Generation:
-        """Open everything; raises any `ValidatorError` of the start and leaves nothing open then."""
+        """Open everything; raises any `ValidatorError` of the start and leaves nothing open then.
+
+        In a process that has just begun, handlers other than `EARLY` are left to `complete`.
+        """
         async with AsyncExitStack() as stack:
             self.runtime = await stack.enter_async_context(open_runtime(self.settings))
             check_binding(self.settings, has_keys=not self.runtime.keys.is_empty)
-            self.app = create_app(self.runtime)
-            runner = web.AppRunner(self.app, access_log=None)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            self.dispatch = Dispatcher(self.app)
+            self._is_whole = is_imported()
+            self.app = create_app(self.runtime, handlers=HANDLERS if self._is_whole else EARLY)
+            await _started(self.app, stack)
+            self.dispatch = Dispatcher(self.app, None if self._is_whole else self._when_whole)
             self._stack = stack.pop_all()
         return self
+
+    async def complete(self) -> None:
+        """Mount every route; whoever asks for one before waits for it."""
+        async with self._completing:
+            if not self._is_whole:
+                await self.runtime.import_beside([f"validator.server.{name}" for name in HANDLERS])
+                app = whole_app(self.app)
+                await _started(app, self._stack)
+                self.dispatch = Dispatcher(app)
+                self._is_whole = True
+
+    async def _when_whole(self, request: web.Request) -> web.StreamResponse:
+        await self.complete()
+        return await self.dispatch(request)
 
     async def close(self) -> None:
         """Let the requests under way finish, then close everything in reverse order."""
@@ -62,6 +80,13 @@ class Generation:
         if flights:
             await asyncio.wait(tuple(flights), timeout=self.settings.drain_timeout_s)
         await self._stack.aclose()
+
+
+async def _started(app: web.Application, stack: AsyncExitStack) -> None:
+    """Freeze and start *app*, to be stopped with *stack*."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
 
 
 class HttpService:
@@ -106,13 +131,14 @@ class HttpService:
         self._listener.start()
         metrics.STARTED.set_to_current_time()
         self._note_generation()
-        if settings.workers == 1:  # several would each pay for it in memory, whether they come to need it or not
-            self._loading = asyncio.create_task(self._load_store(), name="load-store")
+        self._loading = asyncio.create_task(self._load_rest(), name="load-rest")
 
-    async def _load_store(self) -> None:
-        """Fetch what changes the store once the start is over: the first write would wait a second for its import."""
-        await asyncio.sleep(STORE_AFTER_S)
-        await self.runtime.load_store()
+    async def _load_rest(self) -> None:
+        """Fetch the rest once the start is over: the first write would wait a second for the import of the store."""
+        await asyncio.sleep(REST_AFTER_S)
+        await self._generation.complete()
+        if self._settings.workers == 1:  # several would each pay for it in memory, whether they come to need it or not
+            await self.runtime.load_store()
 
     def _dispatch(self, request: Any) -> Awaitable[web.StreamResponse]:
         return self._generation.dispatch(request)
