@@ -9,7 +9,7 @@ import pytest
 from tests.blacklist.asking import blocked, domain_hits, put
 from tests.blacklist.conftest import Clock
 from validator.blacklist.batch import Batch, BatchStatus
-from validator.blacklist.entry import Cause, Entry, State
+from validator.blacklist.entry import Action, Cause, Entry, State
 from validator.blacklist.filter import Filter
 from validator.blacklist.import_options import ImportOptions
 from validator.blacklist.service import Blacklist
@@ -170,3 +170,33 @@ async def test_of_several_lines_with_one_cause_the_one_that_lasts_is_kept(
     lines = ["jane@example.com,complaint,2020-01-01", f"jane@example.com,complaint,{last}"]
     await bring(blacklist, "email,cause,expires\n" + "\n".join(reversed(lines) if turned else lines))
     assert await blocked(blacklist, "jane@example.com")
+
+
+async def test_what_somebody_entered_after_the_import_survives_its_undo_though_nothing_changed(
+    blacklist: Blacklist,
+) -> None:
+    await put(blacklist, "there@example.com", cause=Cause.MAILBOX_FULL)
+    gone = await put(blacklist, "gone@example.com")
+    await blacklist.entries.remove(gone.id, actor="a")
+    names = ("fresh", "there", "gone", "untold")
+    text = "email,cause\n" + "".join(f"{name}@example.com,complaint\n" for name in names)
+    batch = await bring(blacklist, text, revive=True)
+    for name in names[:3]:
+        for _ in range(2):
+            before = await put(blacklist, f"{name}@example.com", cause=Cause.COMPLAINT)
+            assert before.cause is Cause.COMPLAINT
+    await blacklist.imports.undo(batch.id, actor="b")
+    await blacklist.imports.wait(batch.id, timeout_s=30)
+    after = {entry.value.partition("@")[0]: entry for entry in (await everything(blacklist)).values()}
+    assert {name: (entry.state, entry.cause) for name, entry in after.items()} == dict.fromkeys(
+        names[:3], (State.ACTIVE, Cause.COMPLAINT)
+    )
+    _, events = await blacklist.entries.get(after["fresh"].id)
+    assert [event.action for event in events] == [Action.ADDED, Action.FOUND_AGAIN]
+
+
+async def test_entering_twice_what_nobody_can_undo_writes_nothing(blacklist: Blacklist) -> None:
+    entry = await put(blacklist, "jane@example.com")
+    await put(blacklist, "jane@example.com")
+    _, events = await blacklist.entries.get(entry.id)
+    assert [event.action for event in events] == [Action.ADDED]

@@ -109,7 +109,10 @@ class Action(StrEnum):
     ARCHIVED = "archived"
     """It was hidden; it still blocks."""
     FOUND_AGAIN = "found_again"
-    """It was archived and was entered again: seen again, with its first cause and date."""
+    """It was entered again: seen again if it was archived, kept if the import that brought it is undone.
+
+    With its first cause and date.
+    """
     REMOVED = "removed"
     """It no longer blocks."""
     RESTORED = "restored"

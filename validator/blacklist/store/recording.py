@@ -47,7 +47,7 @@ async def record(conn: AsyncConnection, new: NewEntry, *, now: datetime, actor: 
 
     An entry that blocks keeps its date; its cause and expiry change only for a cause of more weight, an archived one is
     seen again. One that has expired takes the new cause and keeps its date. One that was removed comes back as new if
-    `new.revive`, else stays. Nothing is committed here.
+    `new.revive`, else stays. One that an import brought is no longer undone with it. Nothing is committed here.
     """
     list_id = await ensure_list(conn, new.list, now=now, actor=actor)
     row = await _row(conn, new.rule.kind, new.rule.key, list_id)
@@ -130,10 +130,23 @@ async def _add_to(conn: AsyncConnection, row: Row[Any], new: NewEntry, *, now: d
         values["state"] = State.ACTIVE
     values = {name: value for name, value in values.items() if getattr(row, name) != value}
     if not values:
+        if await _rests_on_batch(conn, row):
+            await change(conn, row, Action.FOUND_AGAIN, {}, now=now, actor=actor, why=new.note)
         return Recorded.UNCHANGED
     action = Action.FOUND_AGAIN if row.state is State.ARCHIVED else Action.CHANGED
     await change(conn, row, action, values, now=now, actor=actor, why=new.note)
     return Recorded.CHANGED
+
+
+async def _rests_on_batch(conn: AsyncConnection, row: Row[Any]) -> bool:
+    """Whether undoing an import would take the entry back to what it was before.
+
+    Who enters it once more is told that it is there, so from then on it stays.
+    """
+    if row.revision == 0:
+        return row.batch_id is not None
+    last = (HISTORY.c.entry_id == row.id, HISTORY.c.revision == row.revision, HISTORY.c.batch_id.is_not(None))
+    return (await conn.execute(select(HISTORY.c.id).where(*last).limit(1))).first() is not None
 
 
 async def lift_entry(
