@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientPayloadError
 
 from tests.blacklist.asking import blocked, put
 from tests.blacklist.test_imports import bring
+from tests.service import service
 from validator.blacklist.service import Blacklist
 from validator.database import Database
 from validator.errors import StorageUnavailable
@@ -118,3 +120,28 @@ async def test_a_file_that_was_cut_short_takes_no_write(blacklist: Blacklist, pa
     os.truncate(path, 0)
     with pytest.raises(StorageUnavailable):
         await put(blacklist, "joan@example.org")
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+async def test_an_export_of_a_removed_file_is_refused_and_no_empty_list(tmp_path: Path, form: str) -> None:
+    async with service(tmp_path) as served:
+        remove(tmp_path / "validator.db")
+        async with served.client.get("/blacklist/export", params={"format": form}) as answer:
+            assert answer.status == 503
+            assert answer.headers["Retry-After"]
+
+
+async def test_an_export_breaks_off_where_the_file_goes_and_holds_no_answer_of_its_own(tmp_path: Path) -> None:
+    async with service(tmp_path) as served:
+        people = "".join(f"person{number}@example.org\n" for number in range(20_000))
+        async with served.client.post("/blacklist/imports", data=people.encode(), params={"note": "n" * 150}) as answer:
+            assert answer.status == 201
+        read = b""
+        with pytest.raises(ClientPayloadError):  # noqa: PT012
+            async with served.client.get("/blacklist/export", params={"fields": "all"}) as answer:
+                async for chunk in answer.content.iter_chunked(4_096):
+                    if not read:
+                        remove(tmp_path / "validator.db")
+                    read += chunk
+        assert read.startswith(b"kind,value")
+        assert b"HTTP/1.1" not in read

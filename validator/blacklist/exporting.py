@@ -36,13 +36,16 @@ class Exporting:
     ) -> AsyncIterator[bytes]:
         """The entries that a filter finds, oldest first, in pieces; erased ones have nothing to show and are left out.
 
-        With `ADDRESS_ONLY` only addresses. What is entered or changed meanwhile may or may not be in it.
+        With `ADDRESS_ONLY` only addresses. What is entered or changed meanwhile may or may not be in it. The first
+        piece comes when the store was read, so that an unreadable one gives none: raises `StorageUnavailable`.
         """
-        if form is ExportFormat.CSV:
-            yield _csv([list(fields)])
+        head = _csv([list(fields)]) if form is ExportFormat.CSV else b""
         pages = self._addresses(wanted, form) if tuple(fields) == ADDRESS_ONLY else self._entries(wanted, form, fields)
         async for piece in pages:
-            yield piece
+            yield head + piece
+            head = b""
+        if head:
+            yield head
 
     async def _addresses(self, wanted: Filter, form: ExportFormat) -> AsyncIterator[bytes]:
         above = 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import structlog
 from aiohttp import web
 
 from validator.blacklist.entry import RuleFault
 from validator.blacklist.export_form import ExportFormat
 from validator.blacklist.keys import address_rule
 from validator.blacklist.results import ListInfo
-from validator.errors import Complaint, RequestRefused
+from validator.errors import Complaint, RequestRefused, StorageUnavailable
 from validator.server.blacklist import actor_of, blacklist_of, wanted_of
 from validator.server.blacklist_models import (
     EraseRequest,
@@ -29,6 +30,8 @@ from validator.server.bodies import json_response, read_model, read_query
 from validator.server.entry_models import entry_document
 from validator.server.import_models import ImportSummary, import_document
 from validator.server.routes import Answer, Media, Param, ParamPlace, Route, Scope
+
+log = structlog.get_logger("validator.server")
 
 MAX_BODY_BYTES = 16 * 1024
 MAX_ERASE_BODY_BYTES = 512 * 1024
@@ -128,8 +131,14 @@ async def get_export(request: web.Request) -> web.StreamResponse:
     )
     await response.prepare(request)
     await response.write(first)
-    async for piece in pieces:
-        await response.write(piece)
+    try:
+        async for piece in pieces:
+            await response.write(piece)
+    except StorageUnavailable as error:  # half a list must not look whole, nor hold an answer of its own
+        log.error("export.broken_off", error=type(error).__name__)
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionAbortedError("the store went away during an export") from error
     await response.write_eof()
     return response
 
