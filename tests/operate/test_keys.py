@@ -146,7 +146,15 @@ async def test_static_keys_come_from_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["crm", "crm:short", f":{SECRET}", f"c@m:{SECRET}", f"crm:{SECRET}:everything", f"a:{SECRET} a:{SECRET}x"],
+    [
+        "crm",
+        "crm:short",
+        f":{SECRET}",
+        f"c@m:{SECRET}",
+        f"crm:{SECRET}:everything",
+        f"a:{SECRET} a:{SECRET}x",
+        f"a:{SECRET} b:{SECRET}",
+    ],
 )
 def test_a_static_key_that_cannot_be_used_is_refused_without_its_secret(text: str) -> None:
     with pytest.raises(SettingsError) as refused:

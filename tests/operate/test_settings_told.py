@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from bench._served import ROOT, service_environment
 from bench._served import service as served
 from tests.service import DEMO_ZONE
 from validator.errors import SettingsError
@@ -33,6 +36,22 @@ def test_variables_that_set_nothing_are_found(monkeypatch: pytest.MonkeyPatch) -
     for name in ("VALIDATOR_DNS_SERVER", "VALIDATOR_DNS_SERVERS", "VALIDATOR_SERVICE_HOST", "VALIDATOR_PORT_80_TCP"):
         monkeypatch.setenv(name, "127.0.0.1")
     assert set(unknown_variables()) - before == {"VALIDATOR_DNS_SERVER"}
+
+
+def test_a_store_that_is_to_be_made_apart_and_was_not_says_how(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RuntimeError, match=r"ended with 3: validator: VALIDATOR_DATABASE_URL: .*`validator db upgrade`"),
+        served(tmp_path, migrate="false", dns_zone_file=str(DEMO_ZONE)),
+    ):
+        pass
+
+
+def test_a_key_cannot_expire_after_the_end_of_time(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "validator", "keys", "create", "crm", "--expires-days", "99999999999"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=service_environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -26,7 +26,9 @@ def create(
     scope: Annotated[list[str], typer.Option("--scope", "-s", help="What it may do; `*` for everything.")] = [  # noqa: B006
         "check"
     ],
-    expires_days: Annotated[int | None, typer.Option(min=1, help="Days after which it stops working.")] = None,
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="Days after which it stops working.")
+    ] = None,
     settings_file: SettingsFile = None,
 ) -> None:
     """Make a key. It is printed once, on standard output, and stored only as a digest."""

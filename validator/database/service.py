@@ -68,6 +68,8 @@ class Database:
         location = locate(url)
         if migrate:
             await asyncio.to_thread(_bring_up_to_date, location)
+        elif location.path is not None and not location.path.exists():
+            raise StorageUnavailable("VALIDATOR_DATABASE_URL: there is no file yet; `validator db upgrade` makes one")
         return cls(location, timeout_s=timeout_s, erase_key=erase_key)
 
     @property

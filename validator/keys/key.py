@@ -179,4 +179,6 @@ def parse_static_keys(text: str, *, since: datetime) -> tuple[KeyRecord, ...]:
         )
     if len({record.name for record in records}) != len(records):
         raise SettingsError("VALIDATOR_KEYS: two keys have the same name")
+    if len({record.digest for record in records}) != len(records):
+        raise SettingsError("VALIDATOR_KEYS: two keys have the same secret; whose scopes are meant?")
     return tuple(records)
