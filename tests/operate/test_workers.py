@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench._served import Served
 from bench._served import service as served
 from tests.service import DEMO_ZONE
+from validator.server.workers import ServiceWorker
 
 DEMO = {"dns_zone_file": str(DEMO_ZONE), "special_use_exceptions": "test"}
 CHECK = b'{"email": "a@acme.test"}'
@@ -102,6 +105,22 @@ def test_systemd_hears_of_readiness_when_somebody_answers(
             assert listening.recv(100) == b"READY=1"
             assert server.stop() == 0
         assert listening.recv(100) == b"STOPPING=1"
+
+
+async def test_a_worker_that_takes_long_to_start_is_not_taken_for_a_hanging_one() -> None:
+    beats = list[int]()
+    worker = ServiceWorker.__new__(ServiceWorker)
+    worker.app = SimpleNamespace(serving=False)
+    worker.notify = lambda: beats.append(1)
+
+    async def start_slowly() -> None:
+        async with asyncio.timeout(10):
+            while not beats:  # noqa: ASYNC110 - nothing to wait for but what the supervisor would see
+                await asyncio.sleep(0)
+
+    worker._start = start_slowly
+    await worker._run()
+    assert beats
 
 
 def test_a_second_sigterm_ends_the_workers_at_once(tmp_path: Path) -> None:

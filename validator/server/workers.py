@@ -76,8 +76,7 @@ class Service(BaseApplication):  # type: ignore[misc]
         """Whoever is forked now gives up when it cannot start, instead of trying on."""
         self.serving = False
         """The first workers came to answer; what goes wrong in one that is forked later does not end the service."""
-        self._told, self._telling = os.pipe()
-        self._untold = b""
+        (self._told, self._telling), self._untold = os.pipe(), b""
         super().__init__()
 
     def load_config(self) -> None:
@@ -94,8 +93,8 @@ class Service(BaseApplication):  # type: ignore[misc]
             "backlog": 2048,
             "child_exit": _bury,
         }
-        if os.path.isdir("/dev/shm"):  # noqa: S108 - heartbeats must not wait for a disk
-            values["worker_tmp_dir"] = "/dev/shm"  # noqa: S108
+        if os.path.isdir(memory := "/dev/shm"):  # noqa: S108 - heartbeats must not wait for a disk
+            values["worker_tmp_dir"] = memory
         for name, value in values.items():
             self.cfg.set(name, value)
 
@@ -231,7 +230,9 @@ class ServiceWorker(GunicornUVLoopWebWorker):
 
     async def _run(self) -> None:
         self.booted = self.app.serving  # else an unexpected error would end the service, not only this worker
+        beating = asyncio.create_task(self._beat())  # tables of millions of entries may be made anew meanwhile
         service = await self._start()
+        beating.cancel()
         if service is None:
             return
         self.booted = True
@@ -265,7 +266,7 @@ class ServiceWorker(GunicornUVLoopWebWorker):
         return None
 
     async def _beat(self) -> None:
-        """A draining worker is not a hanging one."""
+        """A worker that starts or drains is not a hanging one."""
         while True:
             self.notify()
             await asyncio.sleep(1.0)
