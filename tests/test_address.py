@@ -130,3 +130,11 @@ def test_a_megabyte_of_combining_marks_is_refused_before_any_unicode_work() -> N
     assert fault.code is FaultCode.TOO_LONG
     assert time.process_time() - started < 0.05
     assert MAX_INPUT_CHARS == 320
+
+
+@pytest.mark.parametrize("domain", ["cΣ0.cz", "ΟΔΟΣ-1.gr", "ΣΣ.gr", "ΑΣ.ελ", "İ.de", "ẞ.de", "ÅÉ.fr", "ДОМ.рф"])
+def test_the_domain_that_is_shown_is_the_one_that_was_judged(domain: str) -> None:
+    """A capital sigma at the end of a word has another small letter there, which is another domain in IDNA."""
+    parsed = parse_address(f"a@{domain}")
+    assert isinstance(parsed, EmailAddress)
+    assert parse_address(parsed.text) == parsed

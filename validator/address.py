@@ -185,7 +185,8 @@ def parse_address(text: str, rules: SyntaxRules = DEFAULT_RULES) -> EmailAddress
         return domain
     if _octets(local) + 1 + len(domain) > MAX_ADDRESS_OCTETS:
         return SyntaxFault(FaultCode.TOO_LONG, f"longer than {MAX_ADDRESS_OCTETS} octets")
-    shown = domain if domain_text.isascii() else domain_text.lower()
+    # letter by letter: of a whole word Python makes the last sigma another letter, and so another domain
+    shown = domain if domain_text.isascii() else "".join(map(str.lower, domain_text))
     return EmailAddress(local, domain, f"{local}@{shown}")
 
 
