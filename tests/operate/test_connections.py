@@ -312,3 +312,15 @@ async def test_the_one_piece_answer_is_what_aiohttp_would_have_written(tmp_path:
         assert headers.get("connection") == ("close" if "close" in extra else None)
         old = await here.exchange(raw.replace(b"HTTP/1.1", b"HTTP/1.0"), wait_s=2)
         assert old.startswith(b"HTTP/1.0 200 OK")
+
+
+async def test_a_client_that_asks_again_and_again_keeps_its_connection(tmp_path: Path) -> None:
+    """Its system acknowledges an answer with the next question, so that at each sweep something looks unread."""
+    async with running(tmp_path, send_timeout_s=1.0) as here:
+        reader, writer = await here.connect()
+        until = time.monotonic() + 4.5
+        while time.monotonic() < until:
+            writer.write(request_bytes())
+            assert (await read_answer(reader))[0] == 200
+            await asyncio.sleep(0.02)
+        writer.close()

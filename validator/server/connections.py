@@ -149,8 +149,8 @@ class GuardedProtocol(RequestHandler):
         """Called once per sweep: count on, and say why this connection is to be closed, if it is."""
         if self.self_timed:
             return None
-        self.swept_at = self.received
-        if self._is_unread():
+        was_quiet, self.swept_at = self.received == self.swept_at, self.received
+        if self._is_unread(was_quiet):
             self.unread_s += SWEEP_S
             if self.unread_s >= limits.send_s:
                 return Overdue.UNREAD
@@ -185,14 +185,18 @@ class GuardedProtocol(RequestHandler):
         self.starved_s = 0.0
         return None
 
-    def _is_unread(self) -> bool:
-        """Part of an answer is still here, or in the kernel although there was plenty of time to take it."""
+    def _is_unread(self, was_quiet: bool) -> bool:
+        """Part of an answer is still here, or in the kernel although there was plenty of time to take it.
+
+        Whoever asked again since the last sweep has read: that its system has not acknowledged the newest answer yet
+        says nothing, it waits for a question to carry that along.
+        """
         transport = self.transport
         if transport is None:
             return False
         if self._paused or (self._current_request is None and transport.get_write_buffer_size() > 0):
             return True
-        if self.idle_s < SWEEP_S and not self.unread_s:
+        if not was_quiet or (self.idle_s < SWEEP_S and not self.unread_s):
             return False
         sock = transport.get_extra_info("socket")
         return sock is not None and _queued(sock.fileno(), termios.TIOCOUTQ) > 0
