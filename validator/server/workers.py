@@ -32,6 +32,7 @@ from gunicorn.glogging import Logger
 from validator import __version__, metrics
 from validator.errors import SettingsError, StorageUnavailable, ValidatorError
 from validator.reference import load_reference
+from validator.server.app import routes
 from validator.server.dead_workers import bury
 from validator.server.logs import configure_logging
 from validator.server.notify import notify, unnotified
@@ -53,6 +54,7 @@ def serve_workers(settings: Settings, reread: Callable[[], Settings]) -> None:
     configure_logging(settings.log_level)
     warn_of_unknown_variables()
     listening_fd = bind(settings).detach()  # gunicorn makes a socket of its own of it
+    routes()  # imports every handler once, or each worker, and each that a reload makes, would do it under load
     gc.freeze()  # what is loaded now is shared by the workers and not worth looking at again
     gc.enable()
     supervisor = Supervisor(Service(settings, reread, listening_fd))

@@ -35,9 +35,8 @@ class Records:
             yield Fault(number, "no_value", "no column or field of this line holds an address")
             return
         kind = _member(Kind, fields.get(Column.KIND, "")) or self._defaults.kind
-        value = (
-            raw if Column.STATE in fields else _bare(raw)
-        )  # what we wrote ourselves is exact: `'joe@x.org` is not joe
+        # what we wrote ourselves is exact: `'joe@x.org` is not joe
+        value = raw if Column.STATE in fields else _bare(raw)
         rule = parse_rule(value, kind, below=fields.get(Column.BELOW, "").lower() in _TRUE)
         if isinstance(rule, RuleFault):
             yield Fault(number, rule.code, rule.message)
