@@ -29,8 +29,12 @@ def available() -> bool:
 
 
 @contextmanager
-def nsd(folder: Path) -> Iterator[int]:
-    """The port it answers on, until the block ends. `*.test` takes mail, `none.test` does not."""
+def nsd(folder: Path, *, minimal: bool = True) -> Iterator[int]:
+    """The port it answers on, until the block ends. `*.test` takes mail, `none.test` does not.
+
+    A resolver answers what was asked and leaves out the authority and additional sections (Unbound, BIND, Knot and the
+    public ones do by default), and a resolver is what the service asks; an authority, with *minimal* False, adds them.
+    """
     port = free_port()
     folder = folder.resolve()
     (folder / "test.zone").write_text(ZONE)
@@ -47,6 +51,7 @@ def nsd(folder: Path) -> Iterator[int]:
   server-count: 1
   round-robin: no
   rrl-ratelimit: 0
+  minimal-responses: {"yes" if minimal else "no"}
   logfile: "{folder}/nsd.log"
 remote-control:
   control-enable: no

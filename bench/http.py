@@ -98,8 +98,11 @@ def main(rounds: int = 7, seconds: float = 3) -> None:
         raise SystemExit("wrk and nsd are needed: apt-get install wrk nsd")
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        port = stack.enter_context(nsd(folder))
-        dns = {"dns_servers": f"127.0.0.1:{port}", "special_use_exceptions": "test"}
+        folders = [folder / "one", folder / "two", folder / "authority"]
+        for each in folders:
+            each.mkdir()
+        ports = [stack.enter_context(nsd(folder)), stack.enter_context(nsd(folders[2], minimal=False))]
+        dns, authority = ({"dns_servers": f"127.0.0.1:{port}", "special_use_exceptions": "test"} for port in ports)
         bare_port = free_port()
         bare = stack.enter_context(
             serving(
@@ -110,27 +113,26 @@ def main(rounds: int = 7, seconds: float = 3) -> None:
                 path="/check",
             )
         )
-        folders = [folder / "one", folder / "two"]
-        for each in folders:
-            each.mkdir()
         one = stack.enter_context(service(folders[0], **dns))
         two = stack.enter_context(service(folders[1], workers=2, **dns))
+        three = stack.enter_context(service(folders[2], **authority))
         hot = folder / "hot.lua"
         hot.write_text(_HOT)
         bare_series, hot_series, pair_series = Series("bare aiohttp"), Series("hot"), Series("hot, 2 workers")
-        cold_series, cold_pair = Series("cold"), Series("cold, 2 workers")
+        cold_series, cold_pair, cold_authority = Series("cold"), Series("cold, 2 workers"), Series("cold, all sections")
         for number in range(rounds):
             cold = folder / f"cold{number}.lua"
             cold.write_text(_COLD % (number * 10_000_000))
             measure(bare_series, bare, hot, seconds)
             measure(hot_series, one, hot, seconds)
             measure(cold_series, one, cold, seconds)
+            measure(cold_authority, three, cold, seconds)
             measure(pair_series, two, hot, seconds)
             measure(cold_pair, two, cold, seconds)
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
         print("| | requests/s | x bare | CPU µs/request | p50 / p99 ms | p99 x bare |")
         print("| --- | --- | --- | --- | --- | --- |")
-        for series in (bare_series, hot_series, cold_series, pair_series, cold_pair):
+        for series in (bare_series, hot_series, cold_series, cold_authority, pair_series, cold_pair):
             print(series.row(bare_series))
         gain = median(two / one for two, one in zip(pair_series.rate, hot_series.rate, strict=True))
         print(f"\n2 workers over 1, hot: x {gain:.2f}. CPU of a hot check over the bare handler's: ", end="")

@@ -217,7 +217,7 @@ def _skip_additional(data: bytes, at: int, count: int, names: dict[int, int]) ->
     edns_seen = False
     for _ in range(count):
         owner_at = at
-        at = _skip_name(data, at, names)
+        at = at + 2 if data[at] == 0xC0 and data[at + 1] in names else _skip_name(data, at, names)
         found, rclass, ttl, length = _RECORD.unpack_from(data, at)
         at += 10 + length
         if found == _OPT_TYPE:

@@ -1,13 +1,19 @@
 """The hot look-up on SQLite: a read-only connection of the standard library, used inside the event loop.
 
-One key costs about 10 µs, less than handing it to a thread. It reads what is committed and never waits for a writer.
+One key costs 2 to 10 µs, less than handing it to a thread. It reads what is committed and never waits for a writer.
+
+Most of that price is the lock that each statement takes and gives back, two calls of the system. So the look-ups of one
+turn of the event loop share a transaction, which sees what was committed when the second of them began. That is as
+fresh as one by one: whoever was told of a later commit was told in a later place of the loop's queue than the end of
+the transaction, and can ask only after it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +83,8 @@ class SqliteLookup:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._cursor: sqlite3.Cursor | None = None
+        self._in_turn = 0
+        """Look-ups of one key in this turn of the event loop."""
         self._queries = {count: many(count) for count in range(2, _FEW + 1)}
         self._data_version = -1
         self._rules_version = 0
@@ -133,12 +141,28 @@ class SqliteLookup:
         try:
             cursor = self._cursor or self._open().cursor()
             self._cursor = cursor
+            self._in_turn = in_turn = self._in_turn + 1
+            if in_turn == 1:  # by itself: one alone in its turn has nobody to share with
+                asyncio.get_running_loop().call_soon(self._end_turn)
+            elif in_turn == 2:
+                cursor.execute("BEGIN")
             if cursor.execute(PRESENT, pair).fetchone() is None:
                 return []
             rows = cursor.execute(ONE, pair) if details else cursor.execute(_DECISIVE_ONE, pair[1:])
             return [Found._make(row) for row in rows]
         except sqlite3.Error as error:
             raise _unreadable(error) from error
+
+    def _end_turn(self) -> None:
+        self._in_turn = 0
+        self._see_newest()
+
+    def _see_newest(self) -> None:
+        """End the transaction of this turn; the statement that comes next sees what is committed by then."""
+        connection = self._connection
+        if connection is not None and connection.in_transaction:
+            with suppress(sqlite3.Error):  # what was only read is given back, whatever it says
+                connection.rollback()
 
     async def overrides(self, pairs: Sequence[Pair]) -> list[Override]:
         """See `HotLookup.overrides`."""
@@ -153,6 +177,7 @@ class SqliteLookup:
         """
         if self._file is not None and not self._file.is_same():
             await self.aclose()
+        self._see_newest()
         with _translated():
             connection = self._open()
             (data_version,) = connection.execute("PRAGMA data_version").fetchone()
@@ -163,6 +188,7 @@ class SqliteLookup:
 
     async def rules(self) -> Rules:
         """See `HotLookup.rules`."""
+        self._see_newest()
         with _translated():
             connection = self._open()
             connection.execute("BEGIN")
