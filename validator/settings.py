@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSource
 
 from validator.errors import SettingsError
 
@@ -219,6 +220,10 @@ def load_settings(file: Path | None = None) -> Settings:
         raise SettingsError(f"VALIDATOR_SECRETS_DIR: no folder at {secrets_dir}")
     try:
         return Settings(_env_file=env_file, _secrets_dir=secrets_dir)
+    except (OSError, UnicodeDecodeError, UnreadableSource) as error:  # a source, before any value is looked at
+        why = "not UTF-8" if isinstance(error.__cause__ or error, UnicodeDecodeError) else "cannot be read"
+        name = "VALIDATOR_SECRETS_DIR" if isinstance(error, UnreadableSource) else "VALIDATOR_SETTINGS_FILE"
+        raise SettingsError(f"{name}: {why}") from None
     except ValidationError as error:
         faults = "; ".join(
             f"VALIDATOR_{_name_of(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False)

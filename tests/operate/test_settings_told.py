@@ -24,6 +24,19 @@ def test_a_place_of_settings_that_is_not_there_is_refused(
         load_settings()
 
 
+def test_settings_that_are_not_utf_8_are_refused_by_the_place_where_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "validator.env"
+    file.write_bytes("# настройки".encode("cp1251"))
+    with pytest.raises(SettingsError, match=r"^VALIDATOR_SETTINGS_FILE: not UTF-8$"):
+        load_settings(file)
+    (tmp_path / "validator_keys").write_bytes(b"\xff")
+    monkeypatch.setenv("VALIDATOR_SECRETS_DIR", str(tmp_path))
+    with pytest.raises(SettingsError, match=r"^VALIDATOR_SECRETS_DIR: not UTF-8$"):
+        load_settings()
+
+
 def test_an_unknown_name_in_a_file_is_told_as_it_stands_there(tmp_path: Path) -> None:
     file = tmp_path / "validator.env"
     file.write_text("VALIDATOR_DNS_SERVER=127.0.0.1\n", "utf-8")

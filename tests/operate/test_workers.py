@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import signal
 import socket
 import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,13 +38,23 @@ def until(server: Served, series: str, value: float) -> None:
     raise TimeoutError(series)
 
 
+def all_processes(server: Served, workers: int) -> list[int]:
+    """Every process once all are there: the first worker answers before the last one is forked."""
+    for _ in range(600):
+        found = server.pids()
+        if len(found) == (1 if workers == 1 else 1 + workers):
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(f"{workers} workers")
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_reload_that_cannot_be_followed_changes_nothing_and_is_counted(tmp_path: Path, workers: int) -> None:
     file = tmp_path / "validator.env"
     file.write_text("VALIDATOR_ON_UNKNOWN=accept\n", "utf-8")
     failed, done = (f'validator_reloads_total{{outcome="{outcome}"}}' for outcome in ("failed", "done"))
     with served(tmp_path, workers=workers, settings_file=str(file), **DEMO) as server:
-        before = server.pids()
+        before = all_processes(server, workers)
         assert (value_of(server, failed), value_of(server, done)) == (0, 0)
         assert value_of(server, "validator_start_timestamp_seconds") > 1e9
         refused = ("VALIDATOR_RATE_LIMIT_PER_KEY=fast", "VALIDATOR_TRUSTED_PROXIES=proxy", "VALIDATOR_NOPE=1")
@@ -54,10 +66,30 @@ def test_a_reload_that_cannot_be_followed_changes_nothing_and_is_counted(tmp_pat
             assert server.request("POST", "/check", CHECK)[0] == 200
         for line in refused:
             assert server.log.read_text("utf-8").count(f'"why":"{line.partition("=")[0]}: ') == 1
+        file.write_bytes("# настройки".encode("cp1251"))
+        server.process.send_signal(signal.SIGHUP)
+        until(server, failed, len(refused) + 1)
+        assert server.request("POST", "/check", CHECK)[0] == 200
         file.write_text("", "utf-8")
         server.process.send_signal(signal.SIGHUP)
         until(server, done, 1)
         assert server.stop() == 0
+
+
+def test_no_two_requests_have_the_same_identifier_whichever_workers_answer(tmp_path: Path) -> None:
+    with served(tmp_path, workers=2, **DEMO) as server:
+        all_processes(server, 2)
+        found: list[str] = []
+        while len({identifier.partition("-")[0] for identifier in found}) < 2 and len(found) < 2_000:
+            found.append(one_request_id(server.port))  # which worker takes a connection is left to the kernel
+        assert len(set(found)) == len(found)
+
+
+def one_request_id(port: int) -> str:
+    """What a request on a connection of its own was called."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", "/livez")
+        return connection.getresponse().headers["X-Request-Id"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import secrets
 from typing import Final
@@ -11,13 +12,22 @@ from aiohttp import web
 
 REQUEST_ID: Final = "X-Request-Id"
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-_PREFIX = secrets.token_hex(6)
+_prefix = secrets.token_hex(6)
 _NUMBERS = itertools.count(1)
 
 
+def _be_another_process() -> None:
+    """A worker is forked with this module in it: with the same prefix its identifiers would be its siblings' too."""
+    global _prefix  # noqa: PLW0603 - one value per process
+    _prefix = secrets.token_hex(6)
+
+
+os.register_at_fork(after_in_child=_be_another_process)
+
+
 def next_request_id() -> str:
-    """An id of our own."""
-    return f"{_PREFIX}-{next(_NUMBERS):x}"
+    """An id of our own; no other process or start gives the same."""
+    return f"{_prefix}-{next(_NUMBERS):x}"
 
 
 def request_id_of(request: web.BaseRequest) -> str:
@@ -25,4 +35,4 @@ def request_id_of(request: web.BaseRequest) -> str:
     given = request.headers.get(REQUEST_ID)
     if given is not None and _TOKEN.fullmatch(given):
         return given
-    return f"{_PREFIX}-{next(_NUMBERS):x}"
+    return next_request_id()

@@ -238,7 +238,8 @@ class ServiceWorker(GunicornUVLoopWebWorker):
         if service is None:
             return
         self.booted = True
-        self.app.tell(None)
+        if self.app.on_trial:  # else nobody listens, and a pipe that is never emptied would stop a worker at last
+            self.app.tell(None)
         while self.alive and self.ppid == os.getppid():
             self.notify()
             await self._wait_next_notify()
