@@ -117,6 +117,40 @@ async def test_a_redirect_is_a_failure_and_private_networks_are_not_reached(stor
         assert len(receiver.requests) == 1
 
 
+@pytest.mark.parametrize("status", ["2" * 20_000, "", "\x00", "hello"], ids=["endless", "empty", "nul", "words"])
+async def test_whatever_a_receiver_answers_is_a_failed_attempt_at_most(store: Database, status: str) -> None:
+    clock = Clock()
+    async with receiving() as receiver:
+        receiver.statuses = [status]
+        assert await notifier(store, clock, receiver.port).send_due() == 1
+        assert await counts(store) == {"pending": 1}
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'a' * 64}.example"])
+async def test_a_host_that_no_resolver_takes_is_a_failed_attempt(store: Database, host: str) -> None:
+    sender = Notifier(store, parse_destination(f"http://{host}/", private=True), KEY, clock=Clock())
+    assert await sender.send_due() == 1
+    assert await counts(store) == {"pending": 1}
+
+
+async def test_notices_of_a_slow_sender_are_its_own_until_it_has_tried_the_last(store: Database) -> None:
+    """Each attempt may take ten seconds; another worker must not send meanwhile what is waiting for its turn."""
+    clock = Clock()
+    async with store.transaction() as conn:
+        await add_notices(conn, [(f"msg_{number}", "address.lifted", "{}") for number in range(2, 21)], NOW)
+    async with receiving() as receiver:
+        other = notifier(store, clock, receiver.port)
+
+        async def slow(host: str, _port: int) -> list[str]:
+            clock.now += timedelta(seconds=10)
+            assert await other.send_due() == 0
+            return [host]
+
+        place = parse_destination(f"http://127.0.0.1:{receiver.port}/", private=True)
+        assert await Notifier(store, place, KEY, clock=clock, resolver=slow).send_due() == 20
+    assert await counts(store) == {"sent": 20}
+
+
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "::1", "fe80::1", "::ffff:10.0.0.1",

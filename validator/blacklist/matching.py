@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from validator.address import EmailAddress
+from validator.background import keep_running
 from validator.blacklist.entry import DEFAULT_LIST, WISHES, Cause, DomainKeys, Hit, Kind
 from validator.blacklist.keys import address_key, erased_key, rule_keys
 from validator.blacklist.store.codes import KindCode
@@ -56,7 +57,7 @@ class Matcher:
         await self.refresh()
         self._database.on_commit(self._committed)
         if watch:
-            self._watch = asyncio.create_task(self._keep_watch(), name="blacklist-rules")
+            self._watch = keep_running(self._keep_watch, "blacklist-rules")
 
     async def aclose(self) -> None:
         """Stop watching and close the connections."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from validator import metrics
 from validator.address import EmailAddress
+from validator.background import keep_running
 from validator.blacklist.blocked import Blocked
 from validator.blacklist.clock import Clock, utc_now
 from validator.blacklist.companion import Companion
@@ -142,8 +143,8 @@ class Blacklist:
             await self.erasing.check_key()
         if watch:
             self._tasks = [
-                asyncio.create_task(self._continue_imports(), name="blacklist-imports"),
-                asyncio.create_task(self._write_blocked(), name="blacklist-blocked"),
+                keep_running(self._continue_imports, "blacklist-imports"),
+                keep_running(self._write_blocked, "blacklist-blocked"),
             ]
 
     async def aclose(self) -> None:

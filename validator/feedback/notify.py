@@ -30,7 +30,11 @@ RETRY_AFTER_S: Final = (5, 60, 300, 1_800, 7_200, 21_600, 43_200, 86_400)
 """Pauses after each failed attempt; then the notice is dead."""
 _POLL_S = 1.0
 _ATTEMPT_S = 10.0
-_AT_ONCE = 20
+_CLAIM = 20
+"""Notices that a process takes for itself at a time and sends one after the other, in the order of the changes."""
+_LEASE = timedelta(seconds=(_CLAIM + 1) * _ATTEMPT_S)
+"""How long they are its own: until the last one was tried, even if the receiver lets every attempt run into its end.
+Shorter, and another worker would send the same ones meanwhile. Those of a process that was killed wait as long."""
 log = structlog.get_logger("validator.feedback")
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -76,7 +80,7 @@ async def resolve(host: str, port: int) -> list[str]:
     """Addresses of a host by the system's resolver."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a label that is too long or empty is a UnicodeError
         raise UndeliverableNotice("the host cannot be resolved") from error
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 
@@ -113,6 +117,7 @@ class Notifier:
         self._key = key
         self._clock = clock
         self._resolve = resolver
+        self._tls: ssl.SSLContext | None = None
 
     async def run(self) -> None:
         """Send what is due, again and again; ends by being cancelled."""
@@ -127,7 +132,7 @@ class Notifier:
         """Try every notice that is due, once; answers how many were tried."""
         now = self._clock()
         async with self._database.transaction() as conn:
-            rows = await outbox.claim_notices(conn, now, limit=_AT_ONCE, lease=timedelta(seconds=3 * _ATTEMPT_S))
+            rows = await outbox.claim_notices(conn, now, limit=_CLAIM, lease=_LEASE)
         for row in rows:
             await self._settle(row, await self._attempt(row))
         return len(rows)
@@ -139,7 +144,7 @@ class Notifier:
                 await self._post(row.message_id, row.body.encode())
         except UndeliverableNotice as error:
             return str(error)
-        except (OSError, asyncio.IncompleteReadError, ssl.SSLError) as error:
+        except OSError as error:  # a TLS failure and a timeout are some too
             return f"no connection ({type(error).__name__})"
         return ""
 
@@ -155,6 +160,12 @@ class Notifier:
         metrics.FEEDBACK_NOTICES.labels("failed" if state == "pending" else state).inc()
         async with self._database.transaction() as conn:
             await outbox.settle_notice(conn, row.id, state=state, error=error, due=due)
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        """Made once and beside the event loop: it reads every certificate authority of the system."""
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        return self._tls
 
     async def _post(self, message_id: str, body: bytes) -> None:
         place = self._destination
@@ -176,7 +187,7 @@ class Notifier:
         reader, writer = await asyncio.open_connection(
             addresses[0],
             place.port,
-            ssl=ssl.create_default_context() if place.secure else None,
+            ssl=await self._tls_context() if place.secure else None,
             server_hostname=place.host if place.secure else None,
             limit=8192,
         )
@@ -184,9 +195,11 @@ class Notifier:
             writer.write(head.encode() + body)
             await writer.drain()
             words = (await reader.readline()).split(b" ", 2)
+        except ValueError as error:  # `readline` says so of a line over the limit
+            raise UndeliverableNotice("answered something that is not HTTP") from error
         finally:
             writer.close()
-            with suppress(OSError, ssl.SSLError):
+            with suppress(OSError):
                 await writer.wait_closed()
         if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].startswith(b"2"):
             shown = words[1][:3].decode("ascii", "replace") if len(words) > 1 else "nothing"

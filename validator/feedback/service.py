@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from validator import metrics
+from validator.background import keep_running
 from validator.blacklist.entry import Cause, RuleFault
 from validator.blacklist.keys import address_rule
 from validator.database import Database
@@ -117,14 +118,14 @@ class Feedback:
             retention_days=settings.event_retention_days,
             clock=clock,
         )
-        tasks = [asyncio.create_task(feedback._tend_for_ever(), name="feedback-tending")]
+        tasks = [keep_running(feedback._tend_for_ever, "feedback-tending")]
         if settings.notice_url:
             from validator.feedback.notify import Notifier, parse_destination
 
             destination = parse_destination(settings.notice_url, private=settings.notice_private_networks)
             key = load_secret(settings.notice_secret.get_secret_value(), setting="VALIDATOR_NOTICE_SECRET")
             notifier = Notifier(database, destination, key, clock=clock)
-            tasks.append(asyncio.create_task(notifier.run(), name="feedback-notices"))
+            tasks.append(keep_running(notifier.run, "feedback-notices"))
         try:
             yield feedback
         finally:

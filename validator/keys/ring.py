@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from validator.background import keep_running
 from validator.database import Database, moment
 from validator.errors import NotFound, StorageUnavailable
 from validator.keys.key import (
@@ -57,7 +58,7 @@ class KeyRing:
         """A ring over an open database, refreshed in the background; raises `StorageUnavailable` at the start only."""
         ring = cls(database, static)
         await ring.refresh()
-        task = asyncio.create_task(ring.refresh_for_ever(), name="keys")
+        task = keep_running(ring.refresh_for_ever, "keys")
         try:
             yield ring
         finally:

@@ -7,11 +7,13 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 import uvloop
 
 from validator import __version__, metrics
+from validator.background import keep_running
 from validator.errors import SettingsError, ValidatorError
 from validator.server.listener import listening_socket
 from validator.server.logs import configure_logging
@@ -66,7 +68,7 @@ async def _serve(settings: Settings, reread: Reread, sock: socket.socket) -> Non
     await service.start()
     log.info("serving", version=__version__, data=service.runtime.reference.version, address=address_of(sock))
     notify("READY=1")
-    reloading = asyncio.create_task(_reload_when(reload, service, reread), name="reload")
+    reloading = keep_running(partial(_reload_when, reload, service, reread), "reload", again_after_s=0.0)
     await stop.wait()
     reloading.cancel()
     notify("STOPPING=1")
