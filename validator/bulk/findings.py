@@ -244,7 +244,8 @@ def _uri(file: str) -> str:
 def closing_lines(summary: Summary, *, failed: int, found: int, seconds: float | None = None) -> list[str]:
     """The report for people at the end of a run."""
     rate = f" in {seconds:.1f} s ({summary.rows / seconds:,.0f}/s)" if seconds else ""
-    lines = [f"{summary.rows:,} addresses{rate}: {found:,} findings, {failed:,} of them errors"]
+    findings = "1 finding" if found == 1 else f"{found:,} findings"
+    lines = [f"{summary.rows:,} addresses{rate}: {findings}, {failed:,} of them errors"]
     return [*lines, *summary_lines(summary)]
 
 

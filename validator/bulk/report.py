@@ -13,12 +13,13 @@ from html import escape
 from validator.bulk.summary import Summary
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430; }
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-dl { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; } dt { color: #55606e; } dd { margin: 0; font-size: 1.5rem; }
+dl { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; } dt { opacity: .75; } dd { margin: 0; font-size: 1.5rem; }
 table { border-collapse: collapse; } td, th { text-align: left; padding: .2rem 1rem .2rem 0; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; }
-svg { max-width: 100%; height: auto; } footer { margin-top: 3rem; color: #55606e; font-size: .9rem; }
+svg { max-width: 100%; height: auto; fill: currentColor; } footer { margin-top: 3rem; opacity: .75; font-size: .9rem; }
 """
 _COLOURS = {"valid": "#2f855a", "invalid": "#c53030", "unknown": "#b7791f", "unreadable": "#718096"}
 _BAR = "#2b6cb0"

@@ -42,7 +42,9 @@ def check_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write every row with its verdict here (or the findings).")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run to --out that was cut off.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a run to --out that was cut off; 0 when nothing is left to do.")
+    ] = False,
     report: Annotated[Path | None, typer.Option("--report", help="Write the closing report as an HTML file.")] = None,
     read_as: Annotated[
         str | None, typer.Option("--input", help="txt, csv, tsv, ndjson, json, yaml or parquet.")

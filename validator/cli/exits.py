@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -28,7 +29,7 @@ class Exit(IntEnum):
     USAGE = 2
     """The command, a file or the configuration cannot be used."""
     UNDECIDED = 3
-    """Something could not be decided: DNS trouble, or a store that cannot be reached."""
+    """Something could not be decided: DNS trouble, a store that cannot be reached, or a bug of ours."""
 
 
 def end_with(command: Callable[[], object]) -> None:
@@ -43,6 +44,13 @@ def end_with(command: Callable[[], object]) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(Exit.ALL_VALID)
+    except OSError as error:  # a file that cannot be written, a disk that is full
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"validator: {place}{error.strerror or type(error).__name__}\n")
+        sys.exit(Exit.USAGE)
+    except Exception:  # noqa: BLE001 - the outermost place: of itself Python ends a bug with 1, as if it were a verdict
+        traceback.print_exc()
+        sys.exit(Exit.UNDECIDED)
 
 
 def exit_of(error: ValidatorError) -> Exit:

@@ -1,0 +1,42 @@
+"""What a command that could not end well ends with: never 1, which is a verdict."""
+
+from __future__ import annotations
+
+import errno
+from typing import NoReturn
+
+import pytest
+
+from validator.cli.exits import end_with
+from validator.errors import NotFound, RequestRefused, StorageUnavailable
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "told"),
+    [
+        (RequestRefused("--out: name a file"), 2, "validator: --out: name a file\n"),
+        (NotFound("no such key"), 1, "validator: no such key\n"),
+        (StorageUnavailable("the store is away"), 3, "validator: the store is away\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "/list.csv.partial"), 2,
+         "validator: /list.csv.partial: Permission denied\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "validator: No space left on device\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)  # fmt: skip
+def test_each_end_has_its_code_and_a_sentence(
+    raised: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> NoReturn:
+        raise raised
+
+    with pytest.raises(SystemExit) as ended:
+        end_with(command)
+    assert (ended.value.code, capsys.readouterr().err) == (code, told)
+
+
+def test_a_bug_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        end_with(lambda: 1 // 0)
+    assert ended.value.code == 3
+    assert "ZeroDivisionError" in capsys.readouterr().err
