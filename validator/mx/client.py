@@ -89,6 +89,7 @@ class DnsClient:
         """Open the sockets; a server that cannot be reached now is tried again at every heartbeat."""
         self._open = True
         self._wheel.start()
+        self._outbox.start()
         self.care.start()
         loop = asyncio.get_running_loop()
         self._fetching = loop.call_later(PARSER_AFTER_S, lambda: loop.run_in_executor(None, import_module, PARSER))

@@ -19,18 +19,23 @@ MOST: Final = 16
 class Outbox:
     """What is to be sent in this turn; of one event loop."""
 
-    __slots__ = ("_tally", "_waiting")
+    __slots__ = ("_loop", "_tally", "_waiting")
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._waiting: list[tuple[socket.socket, bytes]] = []
+        self._loop: asyncio.AbstractEventLoop
+
+    def start(self) -> None:
+        """Belong to the running loop."""
+        self._loop = asyncio.get_running_loop()
 
     def add(self, channel: socket.socket, datagram: bytes) -> None:
         """Send *datagram* through *channel*, at the end of this turn at the latest."""
         waiting = self._waiting
         waiting.append((channel, datagram))
         if len(waiting) == 1:
-            asyncio.get_running_loop().call_soon(self.send)
+            self._loop.call_soon(self.send)
         elif len(waiting) >= MOST:
             self.send()
 

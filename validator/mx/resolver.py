@@ -108,6 +108,7 @@ class MxResolver:
         self._lookups: dict[str, Lookup] = {}
         self._canary: asyncio.Task[None] | None = None
         self._open = False
+        self._loop: asyncio.AbstractEventLoop
         self._hits = 0
         self._served = dict.fromkeys(Served, 0)
         self._routed = dict.fromkeys(RouteOutcome, 0)
@@ -116,6 +117,7 @@ class MxResolver:
 
     async def start(self) -> None:
         """Open the source and send the first canary."""
+        self._loop = asyncio.get_running_loop()
         await self._source.start()
         self._source.on_recovery(self._on_recovery)
         self._open = True
@@ -182,7 +184,7 @@ class MxResolver:
             self._served[Served.JOINED] += 1
         if lookup.route is not None:
             return self._settled(lookup, stale)
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = self._loop.create_future()
         lookup.waiters.append(waiter)
         patience_s = min(timeout_s, STALE_AFTER_S) if stale else timeout_s
         bucket = self._patience.add(time.monotonic() + patience_s, waiter)
@@ -308,7 +310,7 @@ class MxResolver:
                 self._routed[outcome] = 0
         DNS_CACHED_DOMAINS.set(len(self._routes))
         if self._open:
-            self._timer = asyncio.get_running_loop().call_later(COUNT_EVERY_S, self._count)
+            self._timer = self._loop.call_later(COUNT_EVERY_S, self._count)
 
     async def _watch_rewriting(self) -> None:
         while True:

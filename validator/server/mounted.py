@@ -54,8 +54,7 @@ class Mounted:
             metrics.HTTP_SHED.labels("in_flight").inc()
             response: web.StreamResponse = OVERLOADED.response(request_id)
         else:
-            task = asyncio.current_task()
-            assert task is not None
+            task = request.task
             flight = flights[task] = Flight(self._route.path, started, self._deadline_s)
             try:
                 if self._uses_store:

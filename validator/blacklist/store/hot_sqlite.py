@@ -81,6 +81,7 @@ class SqliteLookup:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._loop: asyncio.AbstractEventLoop
         self._connection: sqlite3.Connection | None = None
         self._cursor: sqlite3.Cursor | None = None
         self._in_turn = 0
@@ -93,6 +94,7 @@ class SqliteLookup:
 
     async def start(self) -> None:
         """Open the file for reading; raises `StorageUnavailable`."""
+        self._loop = asyncio.get_running_loop()
         with _translated():
             self._open()
 
@@ -143,7 +145,7 @@ class SqliteLookup:
             self._cursor = cursor
             self._in_turn = in_turn = self._in_turn + 1
             if in_turn == 1:  # by itself: one alone in its turn has nobody to share with
-                asyncio.get_running_loop().call_soon(self._end_turn)
+                self._loop.call_soon(self._end_turn)
             elif in_turn == 2:
                 cursor.execute("BEGIN")
             if cursor.execute(PRESENT, pair).fetchone() is None:
