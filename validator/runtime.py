@@ -6,7 +6,7 @@ import asyncio
 import gc
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from validator.mx.resolver import open_resolver
 from validator.mx.route import MailResolver, RouteOutcome
 from validator.recipient import Recipients
 from validator.reference import Reference, load_reference
+from validator.reference.domain_file import load_domains
 from validator.reference.providers import Providers, load_providers
 from validator.sanitize import Sanitizer
 from validator.settings import PlusPolicy, Settings, load_settings
@@ -143,6 +144,13 @@ def syntax_rules(settings: Settings) -> SyntaxRules:
     return SyntaxRules(apostrophe=settings.allow_apostrophe, symbols=settings.allow_symbols, eai=settings.allow_eai)
 
 
+def disposable_domains(settings: Settings) -> Collection[str]:
+    """The domains of throw-away mailboxes that the operator knows of; none by default. Raises `SettingsError`."""
+    if settings.disposable_file is None:
+        return frozenset()
+    return load_domains(settings.disposable_file, setting="VALIDATOR_DISPOSABLE_FILE")
+
+
 def guard_of(settings: Settings, reference: Reference) -> Guard:
     """What keeps a rule from hitting half the world: known providers, their networks, the limits as configured."""
     networks = [(row["vendor"], row["network"]) for row in reference.table("provider_networks").records()]
@@ -218,6 +226,7 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
             strip_tags=settings.plus is PlusPolicy.STRIP_TAG,
             dns_timeout_s=settings.dns_timeout_s,
             relays_are_application=settings.relays_are_application,
+            disposable=disposable_domains(settings),
         )
         webhooks = WebhookGate(settings)
         runtime = Runtime(settings, reference, resolver, database, blacklist, checker, keys, feedback, webhooks)

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     relays_are_application: bool = Field(
         False, description="Judge privacy relays (Apple, Firefox, DuckDuckGo, …) as `application`."
     )
+    disposable_file: Path | None = Field(
+        None, description="File of domains, one a line, that `explain` flags as `disposable` with all below them."
+    )
 
     keys: SecretStr = Field(
         SecretStr(""), description="Keys besides those of the store: `NAME:SECRET:SCOPE+SCOPE`, separated by spaces."

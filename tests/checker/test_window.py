@@ -109,6 +109,17 @@ def test_a_window_is_judged_as_its_texts_one_by_one(plus: PlusPolicy, tmp_path: 
     asyncio.run(all_examples())
 
 
+async def test_the_evidence_of_a_check_changes_no_verdict(tmp_path: Path) -> None:
+    """Without evidence most checks go a shorter way, which must weigh whatever the whole one does."""
+    texts = [f"{local}@{domain}" for local in LOCALS for domain in DOMAINS]
+    async with open_runtime(settings_for(tmp_path)) as runtime:
+        await fill(runtime.blacklist)
+        for text in texts:
+            short = await runtime.checker.check(text)
+            whole = await runtime.checker.check(text, CheckOptions(explain=True))
+            assert whole._replace(explain=None) == short
+
+
 async def test_what_is_counted_and_written_together_equals_row_by_row(tmp_path: Path) -> None:
     texts = [f"{local}@{domain}" for local in LOCALS for domain in DOMAINS]
     rows = Rows([*texts], [*range(1, len(texts) + 1)])

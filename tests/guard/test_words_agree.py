@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from validator.bulk.findings import MEANINGS as SENTENCES
 from validator.cli.settings import settings_markdown
 from validator.server.app import routes
 from validator.server.openapi import openapi_document, openapi_yaml
@@ -30,7 +31,8 @@ def test_the_reasons_are_the_same_in_code_openapi_and_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     table = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| `[^|]+` \|$", readme, re.MULTILINE)
     assert table == reasons
-    assert list(MEANINGS) == list(Reason)
+    assert list(MEANINGS) == list(Reason), "a sentence for GET /reasons"
+    assert list(SENTENCES)[: len(reasons)] == reasons, "a sentence for findings of CI"
 
 
 def test_the_committed_openapi_is_the_generated_one() -> None:

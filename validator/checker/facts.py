@@ -106,7 +106,10 @@ class DomainFacts(NamedTuple):
     kept: bool
     """The domain is one that sanitizing neither changes nor comments on."""
     alone: RouteVerdict | None
-    """The verdict on a person's address there that is on no list; None when rules or entries of the domain weigh in."""
+    """The verdict on a person's address there that is on no list; None when rules or entries of the domain weigh in.
+
+    Most checks end with it and look at nothing else of the facts: whatever decides has to make it None.
+    """
 
 
 class DomainKnowledge:

@@ -81,7 +81,7 @@ class ExplainModel(Wire):
     findings: list[FindingModel] = Field(description="One per reason, in order of precedence.")
     dns: dict[str, Any] | None = Field(description="Outcome, mail hosts, addresses, age; null when nothing was asked.")
     provider: ProviderModel | None = Field(description="Null for a domain in no provider table.")
-    flags: list[str] = Field(description="Remarks that do not decide: role, relay, disposable.")
+    flags: list[str] = Field(description="Remarks that do not decide: role, relay, disposable (as configured).")
     entries: list[MatchedEntryModel] = Field(
         description="Blacklist entries that matched; overridden ones are shown and do not decide."
     )
