@@ -6,7 +6,7 @@ Pure. Rules are the tables `applications` and `system_mailboxes`; a privacy rela
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -92,10 +92,12 @@ class Recipients:
     def domain_rules(self, domain: str) -> tuple[DomainRule, ...]:
         """Every application or relay rule that speaks of *domain*; usually empty. Depends on the domain only."""
         rules = self._exact.get(domain, ())
-        for name in _self_and_parents(domain):
+        name = domain
+        while name:
             found = self._below.get(name)
             if found:
                 rules += found
+            name = name.partition(".")[2]
         return rules
 
     def local_rule(self, local: str) -> LocalRule | None:
@@ -167,12 +169,6 @@ def _end_of(pattern: str, at: int) -> int:
             at = _end_of(pattern, at)
         return at + 1
     return at + 1
-
-
-def _self_and_parents(domain: str) -> Iterator[str]:
-    while domain:
-        yield domain
-        domain = domain.partition(".")[2]
 
 
 def _compile(pattern: str, table: str) -> re.Pattern[str]:

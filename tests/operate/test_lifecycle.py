@@ -14,6 +14,7 @@ from bench._served import service as served
 from tests.operate.running import read_answer, request_bytes, running
 from tests.service import DEMO_ZONE, settings_for
 from validator.errors import DatasetError
+from validator.server.app_keys import LOAD
 from validator.server.notify import notify
 
 DEMO = {"dns_zone_file": str(DEMO_ZONE), "special_use_exceptions": "test"}
@@ -56,6 +57,26 @@ async def test_a_reload_swaps_everything_under_running_requests(tmp_path: Path) 
         stop.set()
         assert sum(await asyncio.gather(*clients)) > 10
         assert lost == []
+
+
+async def test_what_was_replaced_goes_with_its_last_answer_not_with_its_last_client(tmp_path: Path) -> None:
+    async with running(tmp_path, drain_timeout_s=30) as here:
+        reader, writer = await here.connect()
+        writer.write(b"POST /check HTTP/1.1\r\nHost: a\r\nContent-Length: 27\r\n\r\n")
+        old = here.service._generation
+        while not old.app[LOAD].flights:
+            await asyncio.sleep(0.01)
+        await here.service.reload(settings_for(tmp_path, drain_timeout_s=30))
+        (retiring,) = here.service._retiring
+        await asyncio.sleep(0.1)
+        assert not retiring.done()
+        writer.write(b'{"email": "ab@acme.test" }\n')
+        assert (await read_answer(reader))[0] == 200
+        async with asyncio.timeout(10):
+            await retiring
+        writer.write(request_bytes())
+        assert (await read_answer(reader))[0] == 200
+        writer.close()
 
 
 async def test_what_changes_the_store_is_fetched_after_the_start(

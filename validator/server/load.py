@@ -39,6 +39,8 @@ class Load:
         self.leaving = False
         """The service stops: each answer says that its connection ends with it."""
         self.flights: Final[dict[asyncio.Task[object], Flight]] = {}
+        self.loop: asyncio.AbstractEventLoop
+        """Where the requests run; whoever names it asks the system for nothing."""
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
 
@@ -49,7 +51,7 @@ class Load:
 
     def start(self) -> None:
         """Begin to sweep; needs a running loop."""
-        loop = asyncio.get_running_loop()
+        self.loop = loop = asyncio.get_running_loop()
         self._due = loop.time() + SWEEP_S
         self._timer = loop.call_at(self._due, self._sweep, loop)
 

@@ -54,7 +54,8 @@ class Mounted:
             metrics.HTTP_SHED.labels("in_flight").inc()
             response: web.StreamResponse = OVERLOADED.response(request_id)
         else:
-            task = request.task
+            task = asyncio.current_task(self._load.loop)
+            assert task is not None
             flight = flights[task] = Flight(self._route.path, started, self._deadline_s)
             try:
                 if self._uses_store:
