@@ -64,8 +64,8 @@ async def test_what_was_replaced_goes_with_its_last_answer_not_with_its_last_cli
         reader, writer = await here.connect()
         writer.write(b"POST /check HTTP/1.1\r\nHost: a\r\nContent-Length: 27\r\n\r\n")
         old = here.service._generation
-        while not old.app[LOAD].flights:
-            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert old.app[LOAD].flights
         await here.service.reload(settings_for(tmp_path, drain_timeout_s=30))
         (retiring,) = here.service._retiring
         await asyncio.sleep(0.1)
