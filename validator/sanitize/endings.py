@@ -5,6 +5,7 @@ A delegated top-level domain is somebody's, any other is nobody's: that decides 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 from rapidfuzz.distance import OSA
@@ -15,7 +16,7 @@ from validator.sanitize.distance import slip_cost
 SPECIAL_USE = frozenset(
     {
         "test", "example", "invalid", "localhost", "local", "onion", "internal", "alt", "lan", "home", "corp",
-        "localdomain", "arpa",
+        "localdomain", "arpa", "intranet", "private",
     }
 )  # fmt: skip
 """Last labels that never lead to Internet mail (RFC 6761, RFC 6762, RFC 7686, RFC 9476, SAC113): left as typed."""
@@ -39,6 +40,11 @@ ENDING_LIMIT = 0.9
 ENDING_REACH = 1.2
 """Highest cost at which another ending is suggested for an unknown name."""
 _GAP = 0.1
+_LESS_COMMON = 0.15
+"""Added to the cost of a country that is no common ending: it may be meant, but is not what most people mean."""
+_HARDLY_ANOTHER = 0.6
+"""Cost, with `_LESS_COMMON`, of a letter doubled or two swapped."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def is_special_use(domain: str) -> bool:
@@ -91,7 +97,8 @@ def is_near_ending(typed: str, meant: str) -> bool:
 def unknown_ending(typed: str) -> tuple[tuple[str, float], ...]:
     """Common endings within reach of *typed*, which is not delegated, with their cost, cheapest first.
 
-    A near tie between two endings is broken by how common they are only for com, net and org.
+    A near tie between two endings is broken by how common they are only for com, net and org. `.d` may be Germany or
+    Denmark, `.usa` is no slip for Ukraine: countries of which no repair is made are found too, so that they tie.
     """
     found = []
     for place, meant in enumerate(COMMON_ENDINGS):
@@ -103,7 +110,32 @@ def unknown_ending(typed: str) -> tuple[tuple[str, float], ...]:
         if cost <= ENDING_REACH:
             found.append((cost, place, meant))
     found.sort()
+    if len(typed) < 2 or not found or len(found[0][2]) < 3:
+        found = _with_rivals(found, typed)
     return tuple((meant, cost) for cost, _, meant in found)
+
+
+def _with_rivals(found: list[tuple[float, int, str]], typed: str) -> list[tuple[float, int, str]]:
+    """*found* with the less common countries near *typed*: first only when hardly another letter was struck."""
+    rivals = sorted((cost, len(COMMON_ENDINGS), meant) for meant, cost in _less_common(typed))
+    rivals = [rival for rival in rivals if rival[0] <= ENDING_REACH]
+    if rivals and rivals[0][0] <= _HARDLY_ANOTHER:
+        return sorted((*found, *rivals))
+    return [found[0], *sorted((*found[1:], *rivals))] if found else []
+
+
+def _less_common(typed: str) -> Iterator[tuple[str, float]]:
+    """Countries one letter or one swap from *typed* that are not among `COMMON_ENDINGS`, with their cost."""
+    if "." in typed or not 0 < len(typed) < 4 or not typed.isascii():
+        return
+    if len(typed) == 3:
+        near = {typed[:at] + typed[at + 1 :] for at in range(3)}
+    else:
+        near = {typed[:at] + letter + typed[at + len(typed) - 1 :] for at in (0, 1) for letter in _LETTERS}
+        near.add(typed[::-1])
+    for meant in sorted(near - set(COMMON_ENDINGS)):
+        if len(meant) == 2 and is_delegated_tld(meant):
+            yield meant, ending_cost(typed, meant) + _LESS_COMMON
 
 
 def is_tie(found: tuple[tuple[str, float], ...]) -> bool:

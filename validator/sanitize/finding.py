@@ -13,6 +13,7 @@ from validator.sanitize.candidate import Candidate, limit_of
 from validator.sanitize.compounds import is_doubtful_slip, is_other_compound
 from validator.sanitize.distance import is_layout_echo, one_letter_for_two, slip_cost
 from validator.sanitize.endings import (
+    COMMON_ENDINGS,
     DELEGATED_SLIPS,
     ENDING_LIMIT,
     ENDING_REACH,
@@ -34,6 +35,8 @@ _SHORT_REACH = 0.4
 """The same for names that are not among the most used."""
 _MOST_USED = 12
 """Last rank of the most used providers."""
+_LESS_USED = 0.5
+"""Cost, for a provider's domain that is no target, of being used by few."""
 _SHORT_LIST = 4
 _ANY_SLIP = frozenset(ending for slips in DELEGATED_SLIPS.values() for ending in slips)
 _CYRILLIC_COUNTRIES = frozenset({"ru", "by", "ua", "kz", "net", "bg"})
@@ -123,7 +126,16 @@ class CandidateFinder:
             for place, target in enumerate(group):
                 if place == 0 or is_near_ending(ending, target.ending):
                     yield self._other_ending(target, ending, exists, group)
+            if group and not exists and len(ending.rpartition(".")[2]) > 1:
+                yield from self._known_elsewhere(name, ending)
             at = domain.find(".", at + 1)
+
+    def _known_elsewhere(self, name: str, ending: str) -> Iterable[Candidate]:
+        """`mail.byy` is nearer to mail.by, which attracts no slips of its name, than to mail.bg, which does."""
+        for other in self._targets.endings_elsewhere.get(name, ()):
+            if is_near_ending(ending, other):
+                cost = ending_cost(ending, other) + _LESS_USED
+                yield Candidate(cost, None, f"{name}.{other}", "domain.ending", 0.95, 1.4)
 
     def _other_ending(self, target: Target, ending: str, exists: bool, group: tuple[Target, ...]) -> Candidate:
         cost = ending_cost(ending, target.ending)
@@ -255,7 +267,9 @@ class CandidateFinder:
             return
         found = unknown_ending(ending)
         for place, (meant, cost) in enumerate(found[:2]):
-            capped = place > 0 or is_tie(found)
+            if place > 0 and meant not in COMMON_ENDINGS:
+                break
+            capped = place > 0 or is_tie(found) or meant not in COMMON_ENDINGS
             yield Candidate(
                 cost + 1.0, None, f"{name}.{meant}", "domain.tld", ENDING_LIMIT + 1.0, ENDING_REACH + 1.0, capped
             )

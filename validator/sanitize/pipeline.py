@@ -25,6 +25,7 @@ from validator.sanitize.correction import APPLY_FROM, Correction, CorrectionActi
 from validator.sanitize.cyrillic import by_key, has_cyrillic
 from validator.sanitize.domain import DomainCorrector
 from validator.sanitize.endings import is_special_use
+from validator.sanitize.escapes import unescape
 from validator.sanitize.hosts import clean_domain
 from validator.sanitize.ledger import Ledger
 from validator.sanitize.readable import Readability
@@ -116,10 +117,13 @@ class Sanitizer:
         if plain is not None:
             return self._domain(Ledger(text), plain.local, plain.domain, None)
         ledger = Ledger(text)
-        ledger.step("text.unescape", cleaning.unescape)
+        ledger.step("text.unescape", unescape)
         ledger.step("text.unicode", cleaning.normalise)
         if len(ledger.text) > MAX_INPUT_CHARS:
             return Sanitized(text, (), None, None, None)
+        parted = cleaning.behind_a_line(ledger.text)
+        if parted is not None:
+            return self._in_doubt(ledger, parted)
         ledger.step("text.invisible", cleaning.drop_invisible)
         self._layout_at(ledger)
         ledger.step("text.at", cleaning.restore_at)
@@ -138,6 +142,7 @@ class Sanitizer:
         local, _, domain = ledger.text.partition("@")
         if domain.startswith("["):
             return ledger.result()
+        ledger.part("text.invisible", local, local.strip())
         return self._parts(ledger, local.strip(), domain)
 
     def _layout_at(self, ledger: Ledger) -> None:

@@ -10,7 +10,7 @@ from validator.sanitize.result import Sanitized
 from validator.verdict import Change
 
 _RULES = {
-    "text.unescape": "HTML entities and percent escapes were resolved",
+    "text.unescape": "HTML entities, percent and backslash escapes were resolved",
     "text.unicode": "characters of other shapes were written plainly (NFKC)",
     "text.invisible": "invisible characters and odd white space were dropped",
     "text.at": "the @ was written as a word, or more than once",

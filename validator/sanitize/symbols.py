@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from validator.address import SyntaxRules
+from validator.sanitize.escapes import without_rests
 
 _ALWAYS = frozenset('"!?#$')
 _OTHER = frozenset("'&*/=%^{|}~`")
@@ -18,6 +19,8 @@ _OTHER = frozenset("'&*/=%^{|}~`")
 _NEVER_LEGAL = frozenset("()<>[]:;,\\")
 """Legal only inside quotes (RFC 5322 3.2.3 `specials`), which no ordinary mailbox has."""
 _ATOM = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
+_RETURN_PATH = re.compile(r"[^=]+=[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+"""Somebody's whole address inside a local part (`anna=acme.com`): without the sign it is nobody's name."""
 _COMMENT = re.compile(r"\([^()]*\)")
 _QUOTED = re.compile(r'"([^"]*)"')
 _LINK = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?/")
@@ -26,6 +29,14 @@ _LINK_PART = re.compile(r"[/?&=#]+")
 _WRAPPERS = frozenset("\"'`{[(<|*")
 _UNLIKE_NAMES = re.compile(r"[^\w.+-]+")
 _LABELLED = re.compile(r".*[:<>]")
+_FIELD_END = re.compile(r"[=:;|/>,]")
+_LABELS = frozenset(
+    {
+        "address", "bcc", "bounce", "cc", "contact", "e-mail", "email", "from", "id", "login", "mail", "mailto", "name",
+        "recipient", "sip", "skype", "tel", "to", "user", "userid", "username",
+    }
+)  # fmt: skip
+"""Words that say what follows them, where one of `_FIELD_END` stands between; so does the number of a row."""
 _MIN_WORD = 3
 """Fewer characters before or behind a stray sign are a part of one name, not a name."""
 
@@ -49,6 +60,9 @@ def clean_local(local: str, *, refused: Callable[[str], bool], rules: SyntaxRule
     quoted = _QUOTED.fullmatch(local)
     if quoted is not None and not _ATOM.fullmatch(quoted[1]):
         return LocalPart(local, "", _bare(local, rules))
+    rest = without_rests(local) if not rules.symbols else None
+    if rest is not None or (_RETURN_PATH.fullmatch(local) and not rules.symbols):
+        return LocalPart(local, "", _bare(rest, rules) if rest else None)
     if _COMMENT.search(local) and _COMMENT.sub("", local):
         return LocalPart(local, "", _bare(_COMMENT.sub("", local), rules))
     last = _labelled(local)
@@ -90,8 +104,13 @@ def _labelled(local: str) -> str | None:
     if _LINK.match(local):
         return _LINK_PART.split(local)[-1]
     words = [word for word in _UNLIKE_NAMES.split(local) if word]
-    if len(words) == 2 and len(words[0]) >= _MIN_WORD and words[1].casefold().startswith(words[0].casefold()):
-        return words[1]
+    if len(words) == 2:
+        before, behind = words
+        if len(before) >= _MIN_WORD and behind.casefold().startswith(before.casefold()):
+            return behind
+        label = before.isdigit() or before.casefold() in _LABELS
+        if label and _FIELD_END.search(local[len(before) : -len(behind)]):
+            return behind
     return None
 
 
@@ -119,9 +138,10 @@ def _edges(local: str) -> tuple[int, int]:
 def _bare(text: str, rules: SyntaxRules) -> str | None:
     """The strictest form: accents folded, everything that is not accepted gone, no dot at an end; None when empty.
 
-    `,` and `;` share a key with the dot on many layouts, and are read so; before `:` and `>` stands a label.
+    `,` and `;` share a key with the dot on many layouts, and are read so, a long dash as a
+    hyphen; before `:` and `>` stands a label.
     """
-    folded = re.sub(r"(?<=\w)[,;](?=\w)", ".", fold_accents(_LABELLED.sub("", text) or text))
+    folded = re.sub(r"(?<=\w)[,;](?=\w)", ".", fold_accents(_LABELLED.sub("", text) or text)).replace("\u2014", "-")
     kept = "".join(
         char for char in folded if (char.isascii() and (char.isalnum() or char in "._-+")) or _accepted(char, rules)
     )

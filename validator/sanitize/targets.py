@@ -110,9 +110,13 @@ class Targets:
     def __init__(self, providers: Providers) -> None:
         famous = {domain.partition(".")[0] for domain, tier in providers.tiers.items() if tier == 1}
         found = []
-        for domain, tier in providers.tiers.items():
-            if tier <= LAST_TARGET_TIER:
-                name, _, ending = domain.partition(".")
+        self.endings_elsewhere: defaultdict[str, list[str]] = defaultdict(list)
+        """Endings, by name, of the providers' domains that are known but no targets."""
+        for domain, tier in sorted(providers.tiers.items()):
+            name, _, ending = domain.partition(".")
+            if tier > LAST_TARGET_TIER:
+                self.endings_elsewhere[name].append(ending)
+            else:
                 found.append(Target(tier, providers.domains[domain].rank, domain, name, ending, name in famous))
         found.sort()
         by_name: defaultdict[str, list[Target]] = defaultdict(list)

@@ -1,26 +1,32 @@
-"""White space, invisible characters, escapes and wrappers: what surrounds an address when it is pasted. Pure.
+"""White space, invisible characters and wrappers: what surrounds an address when it is pasted. Pure.
 
 Every function takes text of at most `MAX_INPUT_CHARS` characters and returns text; none raises, none guesses at names.
 """
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 
+from validator.sanitize.escapes import begins_with_escape
 from validator.sanitize.hosts import BRACKETED_DOT, JOINERS, SPACED_DOT, joiner_stays
 
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24});")
-_PERCENT = re.compile(r"%(?:[01][0-9A-Fa-f]|20|22|27|28|29|2[BbCcDdEe]|3[AaBbCcEe]|40|5[Ff]|7[Ff])")
 _FILLERS = frozenset("\u2800\u3164\uffa0\u115f\u1160\u034f\u17b4\u17b5")
 """Characters of other categories that show nothing."""
 _INVISIBLE = frozenset({"Cf", "Cc", "Co"})
 _WHITE = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")
 _PICTURES = frozenset({"So", "Sk"})
-_TRADE_MARKS = str.maketrans("", "", "™℠")
-"""Signs that NFKC would turn into letters of the name."""
+_TRADE_MARKS = str.maketrans("", "", "™℠№℡℻℀℁℅℆")
+"""Signs that NFKC would turn into letters of the name (`№` into No)."""
 _QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ", "'")})
+
+_DASH = re.compile(r"(?<=\w)[\u2010\u2012\u2013\u2212](?=\w)")
+"""What a word processor makes of a hyphen (NFKC makes U+2011 the first of these)."""
+_FULL_STOP = re.compile(r"(?<=\w)\u3002(?=\w)")
+"""What the key of the dot types on Chinese and Japanese keyboards."""
+_PARTED = re.compile(
+    r"\s*(?P<before>[\w.+-]+)[^\S\t\n\v\f\r\x85\u2028\u2029]*[\t\n\v\f\r\x85\u2028\u2029]\s*(?P<behind>[\w.+-]{3,}@[^@]+)"
+)
 
 _SCHEME = re.compile(
     r"\s*[?&]?(?:(?:mailto|smtp|e-?mail|mail|https?|ftp|xmpp|to|cc|from|почта|имейл|адрес|эл\.? ?почта)\s*[:=]\s*(?://)?"
@@ -30,10 +36,18 @@ _SCHEME = re.compile(
 _BULLET = re.compile(r"(?:\d{1,3}[.)]|[^\w@\"'<(\[{]+)\s+")
 """A leading token of signs, or a number, as in a list."""
 _AT_WORD = re.compile(r"[-_. ]?at[-_. ]?", re.IGNORECASE)
-_BRACKETED_AT = re.compile(r"\s*[(\[{<]\s*(?:at|a|ät|@|собака|собачка|arroba)\s*[)\]}>]\s*", re.IGNORECASE)
+_BRACKETED_AT = re.compile(
+    r"(?P<frame>(?<=\w)[_-])?\s*[(\[{<]\s*(?:at|a|ät|@|собака|собачка|arroba)\s*[)\]}>]\s*(?(frame)(?P=frame))",
+    re.IGNORECASE,
+)
+"""With its brackets, and what stands on both sides of them: `anna_(at)_acme.com`."""
+_WRAPPED_AT = re.compile(r"\s*(?:\(\s*@\s*\)|\[\s*@\s*\]|\{\s*@\s*\})\s*")
+"""`anna [@] acme.com`, against collectors of addresses."""
 _SPACED_AT = re.compile(r"\s+(?:at|собака|собачка|arroba|\(at\))\s+", re.IGNORECASE)
 _NAMED = re.compile(r"[^<>]*<\s*([^<>@]+@[^<>@]+?)\s*>[^<>@]*")
 _NAMED_ROUND = re.compile(r"[^()@]*\(\s*([^()@\s]+@[^()@\s]+)\s*\)[^()@]*")
+_NAMED_SQUARE = re.compile(r"[^\[\]@]*\[\s*(?:mailto:)?([^\[\]@\s]+@[^\[\]@\s]+)\s*\][^\[\]@]*")
+"""As mail programs quote a sender: `Anna [mailto:anna@acme.com]`."""
 _LINK_TO = re.compile(r"<a\s[^<>]*\bhref\s*=\s*[\"']?\s*(mailto:[^\"'<>\s]+)[^<>]*>[^@]*", re.IGNORECASE)
 _QUOTED_LOCAL = re.compile(r'\s*"[^"]*@[^"]*"\s*@.+')
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
@@ -46,25 +60,12 @@ _LEADING = " \"'`*,;:<>()[]{}\\|"
 _TRAILING = " \"'`*,;:<>()[]{}\\|.!?#$%^&~=+/-_@"
 
 
-def unescape(text: str) -> str:
-    """HTML entities and percent escapes resolved, at most twice (`&amp;commat;`)."""
-    for _ in range(2):
-        plain = text
-        if "&" in plain:
-            plain = _ENTITY.sub(lambda match: html.unescape(match[0]), plain)
-        if "%" in plain:
-            plain = _PERCENT.sub(lambda match: chr(int(match[0][1:], 16)), plain)
-        if plain == text:
-            break
-        text = plain
-    return text
-
-
 def normalise(text: str) -> str:
-    """Compatibility forms resolved (NFKC), typographic quotes made plain."""
+    """Compatibility forms resolved (NFKC), typographic quotes, hyphens and full stops inside words made plain."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", text.translate(_QUOTES).translate(_TRADE_MARKS)).translate(_QUOTES)
+    plain = unicodedata.normalize("NFKC", text.translate(_QUOTES).translate(_TRADE_MARKS)).translate(_QUOTES)
+    return _FULL_STOP.sub(".", _DASH.sub("-", plain))
 
 
 def drop_invisible(text: str) -> str:
@@ -93,6 +94,19 @@ def drop_invisible(text: str) -> str:
     return "".join(kept)
 
 
+def behind_a_line(text: str) -> str | None:
+    """The address that stands behind a tab or line end and a word or number: a cell or line of its own, else None.
+
+    A space inside a name is a slip of the thumb; nobody strikes Tab or Enter inside one.
+    """
+    if text.isprintable():
+        return None
+    parted = _PARTED.fullmatch(text)
+    if parted is None or _SCHEME.match(text):
+        return None
+    return parted["behind"] if len(parted["before"]) > 2 or parted["before"].isdigit() else None
+
+
 def _is_selector(char: str) -> bool:
     return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef" or "\u180b" <= char <= "\u180f"
 
@@ -109,12 +123,12 @@ def unwrap(text: str) -> str:
         text = text[scheme.end() :]
         if scheme[0].lstrip()[:6].lower() == "mailto":
             text = text.partition("?")[0]
-    named = _NAMED.fullmatch(text) or _NAMED_ROUND.fullmatch(text)
+    named = _NAMED.fullmatch(text) or _NAMED_ROUND.fullmatch(text) or _NAMED_SQUARE.fullmatch(text)
     if named is not None:
         return strip_ends(_without_scheme(named[1]))
     if "<" in text and ">" in text:
         bare = _TAG.sub(" ", text)
-        if "@" in bare:
+        if all(part.strip() for part in bare.partition("@")):
             text = bare
     for comment in (_COMMENT_AFTER.fullmatch(text), _COMMENT_BEFORE.fullmatch(text)):
         if comment is not None and "@" in comment[1].strip(_TRAILING):
@@ -142,6 +156,8 @@ def strip_ends(text: str) -> str:
         leading = ""
     if first == '"' and '"' in stripped[1:].partition("@")[0]:
         leading = ""
+    if begins_with_escape(stripped.lstrip(leading.replace("\\", ""))):
+        leading = leading.replace("\\", "")
     stripped = stripped.lstrip(leading)
     trailing = _TRAILING if stripped.count("@") > 1 else _TRAILING.replace("@", "")
     return stripped.rstrip(trailing)
@@ -150,7 +166,7 @@ def strip_ends(text: str) -> str:
 def restore_at(text: str) -> str:
     """`(at)`, `[at]`, ` at `, `(dot)` read as signs when there is no @; a run of @ made one."""
     if "@" in text:
-        return _MANY_AT.sub("@", text)
+        return _MANY_AT.sub("@", _WRAPPED_AT.sub("@", text))
     found = _BRACKETED_AT.subn("@", text)
     if found[1] != 1:
         found = _SPACED_AT.subn("@", text)
