@@ -1,4 +1,4 @@
-"""A loopback name server for load: NSD from Debian's package, with a wildcard zone in which every domain takes mail."""
+"""A loopback name server for load: NSD from Debian's package, with wildcard zones in which every domain takes mail."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 
 from bench._served import free_port
 
-ZONE = """$ORIGIN test.
-$TTL 300
-@ SOA ns.test. root.test. 1 3600 600 86400 60
-@ NS ns.test.
+ENDINGS = ("test", "com")
+"""The zones. A name under `.test` is nobody's slip; one under `.com` has to be compared with the providers there."""
+ZONE = """$TTL 300
+@ SOA ns root 1 3600 600 86400 60
+@ NS ns
 ns A 127.0.0.1
 * MX 10 mx.hosts
 mx.hosts A 142.250.150.26
@@ -30,14 +31,15 @@ def available() -> bool:
 
 @contextmanager
 def nsd(folder: Path, *, minimal: bool = True) -> Iterator[int]:
-    """The port it answers on, until the block ends. `*.test` takes mail, `none.test` does not.
+    """The port it answers on, until the block ends. `*.test` and `*.com` take mail, `none` there does not.
 
     A resolver answers what was asked and leaves out the authority and additional sections (Unbound, BIND, Knot and the
     public ones do by default), and a resolver is what the service asks; an authority, with *minimal* False, adds them.
     """
     port = free_port()
     folder = folder.resolve()
-    (folder / "test.zone").write_text(ZONE)
+    (folder / "any.zone").write_text(ZONE)
+    zones = "".join(f'zone:\n  name: "{ending}"\n  zonefile: "any.zone"\n' for ending in ENDINGS)
     (folder / "nsd.conf").write_text(
         f"""server:
   ip-address: 127.0.0.1@{port}
@@ -55,10 +57,7 @@ def nsd(folder: Path, *, minimal: bool = True) -> Iterator[int]:
   logfile: "{folder}/nsd.log"
 remote-control:
   control-enable: no
-zone:
-  name: "test"
-  zonefile: "test.zone"
-"""
+{zones}"""
     )
     process = subprocess.Popen([shutil.which("nsd") or "nsd", "-d", "-c", str(folder / "nsd.conf")])
     try:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from bench._names import available, nsd
+from bench._names import ENDINGS, available, nsd
 from bench._served import ROOT, Served, free_port, service, service_environment, serving
 
 CONNECTIONS = 50
@@ -32,7 +32,7 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 request = function()
   n = n + 1
-  return wrk.format(nil, nil, nil, '{"email": "ivan.petrov@d' .. n .. '.test"}')
+  return wrk.format(nil, nil, nil, '{"email": "ivan.petrov@firma' .. n .. '.%s"}')
 end
 """
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
@@ -119,20 +119,23 @@ def main(rounds: int = 7, seconds: float = 3) -> None:
         hot = folder / "hot.lua"
         hot.write_text(_HOT)
         bare_series, hot_series, pair_series = Series("bare aiohttp"), Series("hot"), Series("hot, 2 workers")
-        cold_series, cold_pair, cold_authority = Series("cold"), Series("cold, 2 workers"), Series("cold, all sections")
+        cold_series, cold_pair = Series("cold"), Series("cold, 2 workers")
+        cold_compared, cold_authority = Series("cold, under .com"), Series("cold, all sections")
         for number in range(rounds):
-            cold = folder / f"cold{number}.lua"
-            cold.write_text(_COLD % (number * 10_000_000))
+            cold, compared = (folder / f"{ending}{number}.lua" for ending in ENDINGS)
+            for script, ending in zip((cold, compared), ENDINGS, strict=True):
+                script.write_text(_COLD % (number * 10_000_000, ending))
             measure(bare_series, bare, hot, seconds)
             measure(hot_series, one, hot, seconds)
             measure(cold_series, one, cold, seconds)
+            measure(cold_compared, one, compared, seconds)
             measure(cold_authority, three, cold, seconds)
             measure(pair_series, two, hot, seconds)
             measure(cold_pair, two, cold, seconds)
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
         print("| | requests/s | x bare | CPU µs/request | p50 / p99 ms | p99 x bare |")
         print("| --- | --- | --- | --- | --- | --- |")
-        for series in (bare_series, hot_series, cold_series, cold_authority, pair_series, cold_pair):
+        for series in (bare_series, hot_series, cold_series, cold_compared, cold_authority, pair_series, cold_pair):
             print(series.row(bare_series))
         gain = median(two / one for two, one in zip(pair_series.rate, hot_series.rate, strict=True))
         print(f"\n2 workers over 1, hot: x {gain:.2f}. CPU of a hot check over the bare handler's: ", end="")

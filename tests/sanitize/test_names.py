@@ -35,7 +35,7 @@ def slow_targets() -> Targets:
     slow = copy.copy(TARGETS)
     slow.names, slow.flats = EveryName(TARGETS.names._names), EveryName(TARGETS.flats._names)
     slow.names_under = {ending: EveryName(names._names) for ending, names in TARGETS.names_under.items()}
-    slow.distinct_names = AnyName([])
+    slow.distinct_names, slow.within_reach = AnyName([]), {}
     return slow
 
 

@@ -49,6 +49,11 @@ _SERVICE_LABELS = frozenset(
 )  # fmt: skip
 
 
+def edits_of(name: str) -> int:
+    """How many edits a name under the right ending may be away; `_both_wrong` never allows more."""
+    return 1 if len(name) < 4 else 2 if len(name) < 8 else 3
+
+
 class CandidateFinder:
     """Searches the indexes of one provider table; immutable."""
 
@@ -65,6 +70,8 @@ class CandidateFinder:
             exists = is_delegated(domain)
             found += self._same_name(domain, exists)
             found += self._same_letters(domain, exists)
+            if exists and self._is_far(name, ending):
+                return found
             if ending in self._targets.by_ending:
                 found += self._same_ending(name, ending, exists)
             if not found or not exists:
@@ -72,6 +79,16 @@ class CandidateFinder:
             if not exists:
                 found += self._ending_alone(domain)
         return found
+
+    def _is_far(self, name: str, ending: str) -> bool:
+        """No target is within reach under an ending that exists: one search says what is true of most real domains.
+
+        It looks at every name that `_same_ending` and `_both_wrong` would, as far as the farther of them goes.
+        """
+        within_reach = self._targets.within_reach.get(ending)
+        if within_reach is None or "." in name or ending in _ANY_SLIP or ending in _CYRILLIC_COUNTRIES:
+            return False
+        return one_letter_for_two(name) == name and not within_reach.near(name, edits_of(name), 1)
 
     def below_known(self, domain: str, parent: str) -> Iterable[Candidate]:
         """Subdomains of a provider: nearly always the provider was meant, but only a repeated name is sure."""
@@ -206,8 +223,7 @@ class CandidateFinder:
         """The ending is a provider's to the letter; the name is not."""
         names = self._targets.names_under[ending]
         group = self._targets.by_ending[ending]
-        cutoff = 1 if len(name) < 4 else 2 if len(name) < 8 else 3
-        close = names.near(name, cutoff, _SHORT_LIST)
+        close = names.near(name, edits_of(name), _SHORT_LIST)
         spoken = one_letter_for_two(name)
         if spoken != name:
             close += names.near(spoken, 1, 1)

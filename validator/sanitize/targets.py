@@ -130,12 +130,18 @@ class Targets:
         """Targets under one ending, the most used first."""
         self.names = NameList([*self.by_name])
         """Every name once."""
-        self.distinct_names = NameList([name for name, group in self.by_name.items() if group[0].is_distinct])
+        distinct = [name for name, group in self.by_name.items() if group[0].is_distinct]
+        self.distinct_names = NameList(distinct)
         """Those that are told from others even under an ending that the provider does not use."""
         self.names_under = {
             ending: NameList([target.name for target in group]) for ending, group in self.by_ending.items()
         }
         """Names under one ending, in the order of `by_ending`."""
+        self.within_reach = {
+            ending: NameList([*dict.fromkeys([*(target.name for target in group), *distinct])])
+            for ending, group in self.by_ending.items()
+        }
+        """The same with those of `distinct_names`: everything that is compared with a name under one ending."""
         self.flat: dict[str, Target] = {}
         """The most used target by its domain without punctuation."""
         self.flat_names: dict[str, Target] = {}
