@@ -8,7 +8,7 @@ import gzip
 import io
 import itertools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,13 @@ async def chunked(data: bytes, *cuts: int) -> AsyncIterator[bytes]:
     for start, stop in itertools.pairwise(borders):
         yield data[start:stop]
         await asyncio.sleep(0)
+
+
+async def chunked_slowly(data: bytes, *cuts: int) -> AsyncIterator[bytes]:
+    """The same with the service having read each piece before the next is sent."""
+    async for piece in chunked(data, *cuts):
+        yield piece
+        await asyncio.sleep(0.02)
 
 
 async def test_answers_are_those_of_single_checks_in_order(running: Service) -> None:
@@ -236,6 +243,17 @@ async def test_gzip_both_ways(running: Service) -> None:
     assert response.headers["Content-Encoding"] == "gzip"
     answers = [json.loads(line) for line in (await response.read()).splitlines()]
     assert answers == [await running.check(text) for text in TEXTS]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+async def test_a_sender_may_part_the_bytes_that_tell_what_the_body_is(
+    pack: Callable[[bytes], bytes], encoding: str, running: Service
+) -> None:
+    body = pack(ndjson(TEXTS[:2]).decode().encode(encoding))
+    response = await running.client.post("/check/stream", data=chunked_slowly(body, 1, 2, 3))
+    answers = [json.loads(line) for line in (await response.read()).splitlines()]
+    assert answers == [await running.check(text) for text in TEXTS[:2]]
 
 
 async def test_plain_answers_for_clients_without_gzip(running: Service) -> None:

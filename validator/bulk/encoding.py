@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import AsyncIterator
+
+SIGN_BYTES = 2
+"""How many bytes say what a body is: the magic of gzip, the byte order mark of UTF-16."""
 
 
 class ToUtf8:
@@ -19,3 +23,17 @@ class ToUtf8:
             if piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 self._recode = codecs.getincrementaldecoder("utf-16")(errors="replace")
         return piece if self._recode is None else self._recode.decode(piece).encode()
+
+
+async def with_whole_sign(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, the first two together: gzip and UTF-16 are told by them, and a sender may part them."""
+    head = b""
+    async for chunk in chunks:
+        if len(head) >= SIGN_BYTES:
+            yield chunk
+            continue
+        head += chunk
+        if len(head) >= SIGN_BYTES:
+            yield head
+    if 0 < len(head) < SIGN_BYTES:
+        yield head

@@ -24,8 +24,8 @@ from validator.server.routes import Route
 from validator.server.traces import Answering, open_tracer, traced
 
 HANDLERS: Final = (
-    "check", "batch", "imports", "blacklist_whole", "blacklist", "allowlist", "classify", "events", "policy", "probes",
-    "docs",
+    "check", "batch", "stream", "imports", "blacklist_whole", "blacklist", "allowlist", "classify", "events", "policy",
+    "probes", "docs",
 )  # fmt: skip
 """The handler files, in the order of the docs page."""
 EARLY: Final = ("check", "probes")
