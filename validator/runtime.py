@@ -21,7 +21,7 @@ from validator.blacklist.entry import Cause
 from validator.blacklist.guard import Guard, HostingSuffix
 from validator.blacklist.service import Blacklist
 from validator.checker import WindowPipeline
-from validator.database import Database
+from validator.database import Database, locate
 from validator.errors import StorageUnavailable
 from validator.feedback.gate import WebhookGate
 from validator.feedback.reasons import Disposition, FailureReason
@@ -288,10 +288,10 @@ def leaving_no_store(settings: Settings, folder: Path) -> Settings:
     """The same settings, over an empty store in *folder* when the configured SQLite file is not there yet.
 
     For one-off checks: they read the blacklist where there is one and leave no file behind where there is none.
+    Raises `SettingsError` for a URL that names no store.
     """
-    url = settings.database_url.get_secret_value()
-    path = url.removeprefix("sqlite:///")
-    if path == url or Path(path).exists():
+    path = locate(settings.database_url.get_secret_value()).path
+    if path is None or path.exists():
         return settings
     return settings.model_copy(update={"database_url": SecretStr(f"sqlite:///{folder / 'empty.db'}")})
 

@@ -157,7 +157,7 @@ class RuleFault:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What is to be entered; `record_entry` decides what that does to an entry that is there already."""
+    """What is to be entered; `store.recording.record` decides what that does to an entry that is there already."""
 
     rule: Rule
     """What it matches."""

@@ -13,6 +13,7 @@ import typer
 
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
 from validator.cli.logs import log_to_stderr
+from validator.cli.store import tell_of_new_store
 from validator.cli.terminal import counted, printable, table
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ async def opened(settings_file: Path | None) -> AsyncIterator[Blacklist]:
     from validator.settings import load_settings
 
     log_to_stderr()
-    async with open_blacklist(load_settings(settings_file)) as blacklist:
+    settings = load_settings(settings_file)
+    tell_of_new_store(settings)
+    async with open_blacklist(settings) as blacklist:
         yield blacklist
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from validator.cli.store import tell_of_new_store
 from validator.cli.terminal import table
 
 if TYPE_CHECKING:
@@ -97,10 +98,15 @@ def _with_ring(work: Callable[[KeyRing], Awaitable[Result]], settings_file: Path
     from validator.settings import load_settings
 
     settings = load_settings(settings_file)
+    tell_of_new_store(settings)
     static = parse_static_keys(settings.keys.get_secret_value(), since=datetime.now(UTC))
 
     async def run() -> Result:
-        database = await Database.open(settings.database_url.get_secret_value())
+        database = await Database.open(
+            settings.database_url.get_secret_value(),
+            migrate=settings.migrate,
+            timeout_s=max(30.0, settings.store_timeout_s),
+        )
         try:
             ring = KeyRing(database, static)
             await ring.refresh()

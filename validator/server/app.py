@@ -15,7 +15,7 @@ from aiohttp import web
 from validator import metrics
 from validator.runtime import Runtime
 from validator.server.app_keys import ANSWERS, AUTHENTICATOR, LIMITS, LOAD, RUNTIME
-from validator.server.auth import Authenticator, KeyAuthenticator
+from validator.server.auth import KeyAuthenticator
 from validator.server.limits import RateLimits
 from validator.server.load import Load
 from validator.server.mounted import Mounted, http_problem
@@ -52,9 +52,7 @@ def _dispatched(route: Route) -> str:
     return path
 
 
-def create_app(
-    runtime: Runtime, *, authenticator: Authenticator | None = None, handlers: tuple[str, ...] = HANDLERS
-) -> web.Application:
+def create_app(runtime: Runtime, *, handlers: tuple[str, ...] = HANDLERS) -> web.Application:
     """An application over an open runtime; the caller owns the runtime and closes it afterwards."""
     settings = runtime.settings
     app = web.Application(middlewares=[_outermost], client_max_size=0)
@@ -68,9 +66,7 @@ def create_app(
         workers=settings.workers,
     )
     app[LIMITS] = limits
-    app[AUTHENTICATOR] = authenticator or KeyAuthenticator(
-        runtime.keys, limits, trusted_proxies=settings.trusted_proxies
-    )
+    app[AUTHENTICATOR] = KeyAuthenticator(runtime.keys, limits, trusted_proxies=settings.trusted_proxies)
     app[ANSWERS] = {}
     app.on_cleanup.append(lambda _: limits.aclose())
     _mount(app, routes(handlers))

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from validator.runtime import Runtime
-from validator.server.auth import Authenticator
+from validator.server.auth import KeyAuthenticator
 from validator.server.limits import RateLimits
 from validator.server.load import Load
 
 RUNTIME = web.AppKey("runtime", Runtime)
-AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+AUTHENTICATOR = web.AppKey("authenticator", KeyAuthenticator)
 LIMITS = web.AppKey("limits", RateLimits)
 LOAD = web.AppKey("load", Load)
 ANSWERS = web.AppKey("answers", dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]])

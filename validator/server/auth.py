@@ -11,7 +11,6 @@ import binascii
 import ipaddress
 import socket
 from collections.abc import Sequence
-from typing import Protocol
 
 import structlog
 from aiohttp import hdrs, web
@@ -36,30 +35,6 @@ log = structlog.get_logger("validator.auth")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Authenticator(Protocol):
-    """Decides whether a request may reach its handler."""
-
-    def waves_through(self, request: web.Request, route: Route) -> str | None:
-        """The actor's name where that takes no thought: nothing to prove, nothing to count. None: `authorise`."""
-        ...
-
-    async def authorise(self, request: web.Request, route: Route) -> str:
-        """The actor's name for history and logs; raises `NotAuthorised` or `Overloaded`."""
-        ...
-
-
-class OpenAuthenticator:
-    """Everybody may do everything: a service on loopback without keys, and tests."""
-
-    def waves_through(self, request: web.Request, route: Route) -> str | None:  # noqa: ARG002
-        """Always."""
-        return LOCAL
-
-    async def authorise(self, request: web.Request, route: Route) -> str:  # noqa: ARG002
-        """Always allows; the actor is `local`."""
-        return LOCAL
-
-
 class KeyAuthenticator:
     """Keys with scopes, and a limit for each key and each address."""
 
@@ -69,13 +44,11 @@ class KeyAuthenticator:
         self._limits = limits
         self._proxies = parse_networks(trusted_proxies)
 
-    @property
-    def is_open(self) -> bool:
-        """No key was ever made."""
-        return self._ring.is_empty
-
     def waves_through(self, request: web.Request, route: Route) -> str | None:
-        """A service without keys, asked from loopback with no proxy in between."""
+        """The actor's name where that takes no thought: no keys, asked from loopback with no proxy in between.
+
+        None: ask `authorise`.
+        """
         if self._proxies or not (route.scope is None or self._ring.is_empty):
             return None
         if route.rate_limited and not (request.remote or "").startswith("127."):
@@ -83,7 +56,10 @@ class KeyAuthenticator:
         return "" if route.scope is None else LOCAL
 
     async def authorise(self, request: web.Request, route: Route) -> str:
-        """The name of the key, `local` for a service without keys, an empty text where nobody needs one."""
+        """The name of the key, `local` for a service without keys, an empty text where nobody needs one.
+
+        It is the actor of history and logs. Raises `NotAuthorised` and `Overloaded`.
+        """
         if route.scope is None or self._ring.is_empty:
             if route.rate_limited:
                 await self._limit_address(request, route)
@@ -99,10 +75,6 @@ class KeyAuthenticator:
         if route.rate_limited:
             await self._limits.spend_key(principal.key_id, route.cost)
         return principal.name
-
-    async def identify(self, text: str) -> Principal | None:
-        """Whoever holds this key; for the console's sign-in."""
-        return await self._ring.identify(text)
 
     async def _identify(self, request: web.Request, route: Route) -> Principal | None:
         scheme, _, credential = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")

@@ -21,7 +21,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 async def read_body(request: web.Request, max_bytes: int) -> bytes:
-    """The whole body; 413 over *max_bytes*, 415 for any Content-Encoding, 408 for a sender that takes too long."""
+    """The whole body; 413 over *max_bytes*, 415 for any Content-Encoding, 400 when it does not arrive in time."""
     if "Content-Encoding" in request.headers:
         raise ProblemException(415, "send the body without Content-Encoding")
     stream = request.content

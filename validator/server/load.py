@@ -44,11 +44,6 @@ class Load:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
 
-    @property
-    def is_full(self) -> bool:
-        """No further request may begin."""
-        return len(self.flights) >= self.most
-
     def start(self) -> None:
         """Begin to sweep; needs a running loop."""
         self.loop = loop = asyncio.get_running_loop()

@@ -37,11 +37,6 @@ from validator.blacklist.store.tables import ENTRIES, HISTORY, LISTS
 from validator.database.connecting import AsyncConnection
 
 
-async def record_entry(conn: AsyncConnection, new: NewEntry, *, now: datetime, actor: str) -> Entry:
-    """Enter *new*, or let it add to the entry that is there; see `record`."""
-    return (await record(conn, new, now=now, actor=actor))[0]
-
-
 async def record(conn: AsyncConnection, new: NewEntry, *, now: datetime, actor: str) -> tuple[Entry, Recorded]:
     """Enter *new*; answer the entry as it stands afterwards and what was done.
 
