@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
 def run() -> None:
     """Entry point. What is imported stays: looking for garbage among it would take a third of the start."""
     gc.disable()
+    if sys.stdout is None or sys.stderr is None:
+        _open_standard_files()
     _import_structlog_alone()
     if sys.argv[1:] == ["serve"]:  # no option to read: to describe and parse a command line would take its time
         from validator.cli.exits import end_with
@@ -19,6 +22,16 @@ def run() -> None:
     from validator.cli.main import run as command
 
     command()
+
+
+def _open_standard_files() -> None:
+    """What was closed by whoever started us goes nowhere; else a socket would get its number, and our words."""
+    while os.open(os.devnull, os.O_RDWR) < 2:
+        pass
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115 - for as long as the process lives
 
 
 def _import_structlog_alone() -> None:

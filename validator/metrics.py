@@ -123,6 +123,11 @@ HTTP_SHED = Counter(
 RATE_LIMITED = Counter(
     "validator_rate_limited_total", "Requests over a limit: key, address, failure, rows.", ("kind",), registry=REGISTRY
 )
+REDIS_AWAY = Counter(
+    "validator_rate_limit_redis_failures_total",
+    "Times that Redis could not count a limit; each process counts by itself for some seconds then.",
+    registry=REGISTRY,
+)
 AUTH_FAILURES = Counter(
     "validator_auth_failures_total",
     "Requests refused for their key: missing, wrong, scope.",
@@ -153,7 +158,7 @@ BUILD = Gauge(
 DATA_DATE = Gauge(
     "validator_reference_data_timestamp_seconds",
     "Date of the newest reference table, as a Unix time.",
-    multiprocess_mode="livemin",
+    multiprocess_mode="livemax",  # the supervisor has the gauge too, and never sets it
     registry=REGISTRY,
 )
 STARTED = Gauge(

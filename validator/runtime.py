@@ -83,8 +83,8 @@ class Runtime:
         try:
             await self.blacklist.ping()
             checks["store"] = {"ok": True}
-        except StorageUnavailable:
-            checks["store"] = {"ok": False}
+        except StorageUnavailable as error:
+            checks["store"] = {"ok": False, "why": str(error)}
         status = "ok" if checks["store"]["ok"] else "unavailable"
         return {"status": "draining" if self.draining else status, "checks": checks}
 

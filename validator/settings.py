@@ -221,6 +221,9 @@ def load_settings(file: Path | None = None) -> Settings:
         raise SettingsError(f"VALIDATOR_SETTINGS_FILE: no settings file at {env_file}")
     if secrets_dir is not None and not secrets_dir.is_dir():
         raise SettingsError(f"VALIDATOR_SECRETS_DIR: no folder at {secrets_dir}")
+    for secret in () if secrets_dir is None else (secrets_dir / f"validator_{name}" for name in Settings.model_fields):
+        if secret.is_dir():  # what a container makes of a secret that is not there
+            raise SettingsError(f"VALIDATOR_SECRETS_DIR: {secret} is a folder, not a file")
     try:
         return Settings(_env_file=env_file, _secrets_dir=secrets_dir)
     except (OSError, UnicodeDecodeError, UnreadableSource) as error:  # a source, before any value is looked at

@@ -7,6 +7,7 @@ and everything that was acknowledged would be gone with the process.
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,11 @@ class StoreFile:
         """Raise `StorageUnavailable` when what is written would not be found again."""
         if not self.is_same():
             raise StorageUnavailable("the file of the store was removed, replaced or cut short while it was open")
+
+
+def sqlite_word(error: sqlite3.Error) -> str:
+    """What an error of SQLite is, in its own words: its text can hold values of a row, these cannot."""
+    return ", ".join(filter(None, (type(error).__name__, getattr(error, "sqlite_errorname", ""))))
 
 
 def existing_uri(path: Path, mode: str) -> str:

@@ -111,3 +111,14 @@ async def test_could_not_tell_is_not_kept_beside_the_resolver(tmp_path: Path) ->
         kept = knowledge._facts["broken.test"]
         assert kept.route.expires_at > time.monotonic() + 60
         assert kept.expires_at <= time.monotonic() + facts_module.UNKNOWN_KEPT_S
+
+
+@pytest.mark.usefixtures("quick_heart")
+async def test_resolvers_that_all_refuse_are_no_degraded_ones(server: NameServer) -> None:
+    async with resolver(server.address) as asking:
+        await asking.route("ok1.mc.test", timeout_s=PATIENCE_S)
+        server.rcode = dns.rcode.REFUSED
+        await asking.route("ok2.mc.test", timeout_s=PATIENCE_S)
+        health = asking.health()
+        assert {one.state for one in health.servers} == {ServerState.REFUSING}
+        assert health.state is ResolverState.FAILING

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
-import shutil
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from validator.errors import SettingsError
@@ -34,21 +32,18 @@ def start(settings_file: Path | None = None, workers: int | None = None) -> None
     _serve_workers(settings, read)
 
 
-def _serve_workers(settings: Settings, read: object) -> None:
+def _serve_workers(settings: Settings, reread: Callable[[], Settings]) -> None:
     """Several processes add their metrics up through files, in memory where the system has such a place."""
-    shared_memory = Path("/dev/shm")  # noqa: S108
-    parent = shared_memory if shared_memory.is_dir() and os.access(shared_memory, os.W_OK) else None
-    owner = os.getpid()
-    folder = tempfile.mkdtemp(prefix="validator-metrics-", dir=parent)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    try:
+    from validator.server.metric_folder import metric_folder
+
+    with metric_folder():
+        from validator.server.metric_files import install
+
+        install()
         try:
             from validator.server.workers import serve_workers
         except ModuleNotFoundError as error:
             if error.name != "gunicorn":
                 raise
             raise SettingsError("--workers: install the extra `serve` for more than one") from None
-        serve_workers(settings, read)  # type: ignore[arg-type]
-    finally:
-        if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
+        serve_workers(settings, reread)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from validator import metrics, migrations
 from validator.database.location import Location, locate
 from validator.errors import StorageUnavailable
-from validator.store_file import StoreFile, existing_uri
+from validator.store_file import StoreFile, existing_uri, sqlite_word
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -135,7 +135,7 @@ class Database:
             return _read_file(path, query)
         except sqlite3.Error as error:
             metrics.STORE_UNAVAILABLE.labels("transaction").inc()
-            raise StorageUnavailable(f"the store cannot be read now ({type(error).__name__})") from error
+            raise StorageUnavailable(f"the store cannot be read now ({sqlite_word(error)})") from error
 
     @asynccontextmanager
     async def _connection(self, engine: AsyncEngine, timeout_s: float | None) -> AsyncIterator[AsyncConnection]:
@@ -196,7 +196,7 @@ def _bring_up_to_date(location: Location) -> None:
             if migrations.is_current_file(location.path) or migrations.make_file(location.path):
                 return
         except sqlite3.Error as error:
-            raise StorageUnavailable(f"{_CANNOT_BE_USED} ({type(error).__name__})") from error
+            raise StorageUnavailable(f"{_CANNOT_BE_USED} ({sqlite_word(error)})") from error
     from validator.database.connecting import translated
     from validator.migrations.running import upgrade
 

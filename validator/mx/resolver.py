@@ -211,7 +211,7 @@ class MxResolver:
         states = {server.state for server in servers}
         if states and states <= {ServerState.DOWN}:
             state = ResolverState.DOWN
-        elif ServerState.FAILING in states:
+        elif ServerState.FAILING in states or (states and states <= {ServerState.DOWN, ServerState.REFUSING}):
             state = ResolverState.FAILING
         elif any(server.rewriting for server in servers):
             state = ResolverState.REWRITING

@@ -136,6 +136,17 @@ def check_binding(settings: Settings, *, has_keys: bool) -> None:
     )
 
 
+def check_still_closed(settings: Settings, *, has_keys: bool) -> None:
+    """Refuse a reload that would leave a service without keys that had some; raises `SettingsError`.
+
+    A folder of secrets that is not mounted any more looks the same as keys that are not wanted any more.
+    """
+    if not has_keys and not settings.allow_public_without_keys:
+        raise SettingsError(
+            "VALIDATOR_KEYS: there were keys and now there are none; only a restart may open the service"
+        )
+
+
 def is_loopback(host: str) -> bool:
     """True when every address of *host* is loopback, so nobody else can connect."""
     try:

@@ -7,6 +7,7 @@ counter ends its worker.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -17,7 +18,8 @@ from typing import Final
 
 import structlog
 from prometheus_client import multiprocess
-from prometheus_client.mmap_dict import MmapedDict
+
+from validator.server.metric_files import MetricFile
 
 log = structlog.get_logger("validator.dead_workers")
 
@@ -51,9 +53,11 @@ def bury(folder: Path, pid: int) -> None:
 
 
 def _add_up(file: Path, total: Path) -> None:
-    counted = list(MmapedDict.read_all_values_from_file(str(file)))  # type: ignore[no-untyped-call]
-    with closing(MmapedDict(str(total))) as sums:  # type: ignore[no-untyped-call]
+    counted = list(MetricFile.read_all_values_from_file(str(file)))  # type: ignore[no-untyped-call]
+    file.unlink()  # first: where memory is full, the sum needs its room
+    with closing(MetricFile(str(total))) as sums:
         for key, value, moment, _ in counted:
-            before, _ = sums.read_value(key)  # type: ignore[no-untyped-call]
-            sums.write_value(key, before + value, moment)  # type: ignore[no-untyped-call]
-    file.unlink()
+            before, _ = sums.read_value(key)
+            sums.write_value(key, before + value, moment)
+        if not sums.is_whole:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -75,7 +75,7 @@ class Windows:
         now = time.time()
         key = (kind, who)
         count, ends_at = self._counts.get(key, (0, 0.0))
-        if ends_at <= now:
+        if ends_at <= now or ends_at - now > limit.seconds:  # the clock was put back, or the limit was
             self._counts.pop(key, None)
             if len(self._counts) >= WINDOWS_KEPT:
                 self._make_room(now)
@@ -153,6 +153,7 @@ class RateLimits:
                 return await self._shared.spend(limit, kind, who, cost)
             except StorageUnavailable as error:
                 self._redis_again_at = time.monotonic() + REDIS_PAUSE_S
+                metrics.REDIS_AWAY.inc()
                 log.warning("limits.redis_away", error=str(error))
         return self._memory.spend(limit, kind, who, cost)
 

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from validator import metrics
-from validator.errors import ValidatorError
+from validator.errors import StorageUnavailable, ValidatorError
 from validator.server.answers import JsonAnswer
 from validator.server.app_keys import ACTOR, AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.load import Flight
@@ -103,7 +103,9 @@ class Mounted:
                 log.error("request.bug", route=self._route.path, request_id=request_id, exc_info=error)
                 return ProblemException(500)
         if problem.status >= 500:
-            log.error("request.failed", route=self._route.path, request_id=request_id, error=type(error).__name__)
+            told = {"why": str(error)} if isinstance(error, StorageUnavailable) else {}  # our words, nothing of a row
+            kind = type(error).__name__
+            log.error("request.failed", route=self._route.path, request_id=request_id, error=kind, **told)
         return problem
 
     def _counter(self, status: int) -> metrics.Tally:

@@ -17,7 +17,7 @@ from validator import __version__, metrics
 from validator.runtime import Runtime, open_runtime, settle_memory
 from validator.server.app import EARLY, HANDLERS, create_app, is_imported, whole_app
 from validator.server.app_keys import LOAD
-from validator.server.auth import check_binding
+from validator.server.auth import check_binding, check_still_closed
 from validator.server.connections import ConnectionLimits, GuardedServer
 from validator.server.dispatch import Dispatcher
 from validator.server.listener import Listener
@@ -36,8 +36,10 @@ REST_AFTER_S: Final = 1.0
 class Generation:
     """One set of settings, data, store and resolver with the application over it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, was_closed: bool = False) -> None:
+        """*was_closed*: the one that it replaces had keys."""
         self.settings: Final = settings
+        self._was_closed: Final = was_closed
         self.runtime: Runtime
         self.app: web.Application
         self.dispatch: Dispatcher
@@ -53,6 +55,8 @@ class Generation:
         async with AsyncExitStack() as stack:
             self.runtime = await stack.enter_async_context(open_runtime(self.settings))
             check_binding(self.settings, has_keys=not self.runtime.keys.is_empty)
+            if self._was_closed:
+                check_still_closed(self.settings, has_keys=not self.runtime.keys.is_empty)
             self._is_whole = is_imported()
             self.app = create_app(self.runtime, handlers=HANDLERS if self._is_whole else EARLY)
             await _started(self.app, stack)
@@ -92,7 +96,9 @@ async def _started(app: web.Application, stack: AsyncExitStack) -> None:
 class HttpService:
     """Serves the newest generation on one socket."""
 
-    def __init__(self, settings: Settings, sock: socket.socket) -> None:
+    def __init__(self, settings: Settings, sock: socket.socket, *, was_closed: bool = False) -> None:
+        """*was_closed*: the one that it replaces had keys."""
+        self._was_closed = was_closed
         self._settings = settings
         self._sock = sock
         self._generation: Generation
@@ -109,7 +115,7 @@ class HttpService:
     async def start(self) -> None:
         """Open and accept; raises any `ValidatorError` of the start."""
         settings = self._settings
-        self._generation = await Generation(settings).open()
+        self._generation = await Generation(settings, was_closed=self._was_closed).open()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_error)
         self._server = GuardedServer(
@@ -149,7 +155,7 @@ class HttpService:
         Raises any `ValidatorError` of the start. Address and port cannot change; limits of connections do not either.
         """
         old = self._generation
-        self._generation = await Generation(settings).open()
+        self._generation = await Generation(settings, was_closed=not old.runtime.keys.is_empty).open()
         self._note_generation()
         task = asyncio.create_task(_retire(old), name="retire")
         self._retiring.add(task)

@@ -91,7 +91,7 @@ async def _reload_when(asked: asyncio.Event, service: HttpService, reread: Rerea
         notify("RELOADING=1")
         try:
             await service.reload(reread())
-        except ValidatorError as error:
+        except (ValidatorError, OSError) as error:  # the latter of a process that may open or fork nothing more
             metrics.RELOADS.labels("failed").inc()
             log.error("reload.failed", why=str(error))
         else:

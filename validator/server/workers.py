@@ -78,6 +78,8 @@ class Service(BaseApplication):  # type: ignore[misc]
         """Whoever is forked now gives up when it cannot start, instead of trying on."""
         self.serving = False
         """The first workers came to answer; what goes wrong in one that is forked later does not end the service."""
+        self.was_closed = False
+        """Those who leave for whoever is forked now had keys in their settings."""
         (self._told, self._telling), self._untold = os.pipe(), b""
         super().__init__()
 
@@ -145,6 +147,14 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         log.info("serving", version=__version__, address=address_of(self.LISTENERS[0].sock), workers=self.cfg.workers)
         notify("READY=1")
 
+    def spawn_worker(self) -> int:
+        """Fork one; 0 where the machine does not let it, which gunicorn would take for its own end: it tries again."""
+        try:
+            return int(super().spawn_worker())
+        except OSError as error:
+            log.error("worker.cannot_start", why=error.strerror)
+            return 0
+
     def reload(self) -> None:
         """Read the settings and data anew; replace every worker, or none when one cannot start with them."""
         notify("RELOADING=1")
@@ -152,7 +162,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             settings = self.app.reread()
             load_reference(settings.data_dir)
             self._replace_workers(settings)
-        except ValidatorError as error:
+        except (ValidatorError, OSError) as error:  # the latter of a machine that lets nothing more be opened
             metrics.RELOADS.labels("failed").inc()
             log.error("reload.failed", why=str(error))
         else:
@@ -166,9 +176,10 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         last_age = self.worker_age
         self._adopt(settings.model_copy(update={"host": old.host, "port": old.port}))
         self.app.on_trial = True
+        self.app.was_closed = bool(old.keys.get_secret_value())
         new = {self.spawn_worker() for _ in range(self.cfg.workers)}
         all_accept, refusal = self._boot(new)
-        self.app.on_trial = False
+        self.app.on_trial = self.app.was_closed = False
         if not all_accept:
             for number in (signal.SIGTERM, signal.SIGKILL):  # else the oldest would be taken for those too many
                 for pid in new & set(self.WORKERS):
@@ -254,7 +265,7 @@ class ServiceWorker(GunicornUVLoopWebWorker):
         """The service, at once or, for a worker that replaces a dead one, as soon as the store lets it."""
         settings: Settings = self.app.settings
         while self.alive:
-            service = HttpService(settings, self.sockets[0].sock)
+            service = HttpService(settings, self.sockets[0].sock, was_closed=self.app.was_closed)
             try:
                 await service.start()
             except ValidatorError as error:

@@ -32,7 +32,7 @@ from validator.blacklist.store.hot import (
     Rules,
 )
 from validator.errors import StorageUnavailable
-from validator.store_file import StoreFile, existing_uri
+from validator.store_file import StoreFile, existing_uri, sqlite_word
 
 CACHE_KIB: Final = 2_048
 """Pages that SQLite keeps itself, the upper ones of the index: the system keeps the file, and a page copied from there
@@ -238,4 +238,4 @@ def _translated() -> Iterator[None]:
 
 
 def _unreadable(error: sqlite3.Error) -> StorageUnavailable:
-    return StorageUnavailable(f"the store cannot be read now ({type(error).__name__})")
+    return StorageUnavailable(f"the store cannot be read now ({sqlite_word(error)})")

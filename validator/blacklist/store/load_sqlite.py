@@ -10,7 +10,7 @@ from typing import Any
 
 from validator.blacklist.store.block import STAGE_COLUMNS, Part, StagedRun
 from validator.errors import StorageUnavailable
-from validator.store_file import StoreFile, existing_uri
+from validator.store_file import StoreFile, existing_uri, sqlite_word
 
 _FILL = f"INSERT INTO stage ({', '.join(STAGE_COLUMNS)}) VALUES ({', '.join('?' * len(STAGE_COLUMNS))})"  # noqa: S608
 _KEY = STAGE_COLUMNS.index("key")
@@ -101,4 +101,4 @@ def translated() -> Iterator[None]:
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
         raise
     except sqlite3.Error as error:
-        raise StorageUnavailable(f"the store cannot be used now ({type(error).__name__})") from error
+        raise StorageUnavailable(f"the store cannot be used now ({sqlite_word(error)})") from error
