@@ -45,11 +45,12 @@ _SUFFIXES = ("s", "y", "er", "ers", "ly", "ed", "es", "ing", "ist", "ia", "ify",
 def is_doubtful_slip(typed: str, name: str) -> bool:
     """*typed* is near *name*, but names are made in this way too, so under an ending that exists it is no proof.
 
-    A suffix behind the whole name; an unrelated first letter (`landex`); at three letters all but a doubled one.
+    A suffix behind the whole name, a number behind a short one (`mail2`); an unrelated first letter (`landex`); at
+    three letters all but a doubled one.
     """
     if typed.startswith(name) and typed[len(name) :] in _SUFFIXES:
         return True
-    if len(typed) < 3:
+    if len(typed) < 3 or (len(name) < 5 and typed.rstrip("0123456789") == name):
         return True
     if len(name) < 4 and _DOUBLES.sub(r"\1", typed) != _DOUBLES.sub(r"\1", name):
         return True

@@ -19,6 +19,10 @@ _PERCENT_AGAIN = re.compile(rf"%25(?={_PERCENT.pattern[1:]}|[89A-Fa-f][0-9A-Fa-f
 _PERCENT_UTF8 = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 _UNIT = re.compile(r"(?:%u|\\u)([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|_x(000[9ADad])_")
 """JavaScript, JSON, Python, and the control characters of spreadsheets."""
+_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""Colours and the like of a terminal (ECMA-48 5.4)."""
+_BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf"
+"""The UTF-8 mark at the beginning of a file, read as Latin-1."""
 _SURROGATES = range(0xD800, 0xE000)
 _END = re.compile(r"(?:\s*\\[nrt])+\s*$")
 _BACKSLASHED = re.compile(r"(?:\\[nrt])+(?=[^\W_])")
@@ -29,8 +33,10 @@ _ENDLESS = re.compile(r"&#[xX][0-9A-Fa-f]+(?!;)")
 
 def unescape(text: str) -> str:
     """HTML entities, percent and backslash escapes resolved, at most twice (`&amp;commat;`)."""
+    if "\x1b" in text:
+        text = _TERMINAL.sub("", text)
     for _ in range(2):
-        plain = text
+        plain = text.removeprefix(_BYTE_ORDER_MARK)
         if "&" in plain:
             plain = _ENTITY.sub(lambda match: html.unescape(match[0].rstrip(";") + ";"), plain)
         if "%" in plain:

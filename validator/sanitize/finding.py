@@ -277,15 +277,19 @@ class CandidateFinder:
     def _ending_alone(self, domain: str) -> Iterable[Candidate]:
         """An unknown name under an ending that does not exist."""
         name, _, ending = domain.partition(".")
-        if "." in ending and ending.count(".") > 1:
+        if "." in ending and (ending.count(".") > 1 or len(ending) > 8):
             name, _, ending = domain.rpartition(".")
         if not name or len(ending) > 8 or name in self._targets.by_name:
             return
         found = unknown_ending(ending)
+        if not found and "." in ending:
+            name, _, ending = domain.rpartition(".")
+            found = unknown_ending(ending)
+        cut_short = len(ending.rpartition(".")[2]) < 2
         for place, (meant, cost) in enumerate(found[:2]):
             if place > 0 and meant not in COMMON_ENDINGS:
                 break
-            capped = place > 0 or is_tie(found) or meant not in COMMON_ENDINGS
+            capped = place > 0 or cut_short or is_tie(found) or meant not in COMMON_ENDINGS
             yield Candidate(
                 cost + 1.0, None, f"{name}.{meant}", "domain.tld", ENDING_LIMIT + 1.0, ENDING_REACH + 1.0, capped
             )

@@ -26,7 +26,7 @@ SPACED_DOT = re.compile(r"\s+(?:dot|точка|punto)\s+", re.IGNORECASE)
 _SCHEME = re.compile(r"\s*https?\s*:[/\\\s]*(?=[^\s/])", re.IGNORECASE)
 """`http://` that was typed or pasted before the domain."""
 _MAX_LABEL = 63
-_QUERY = re.compile(r"\?[\w.-]+=.*")
+_QUERY = re.compile(r"[?&][\w.-]+=.*")
 _SPACES_AT_DOT = re.compile(r"\s*\.\s*")
 _PATH = re.compile(r"[/?#].*")
 _SEPARATOR = re.compile(r"[\s,;:\\>|/]+")

@@ -48,6 +48,10 @@ _NAMED = re.compile(r"[^<>]*<\s*([^<>@]+@[^<>@]+?)\s*>[^<>@]*")
 _NAMED_ROUND = re.compile(r"[^()@]*\(\s*([^()@\s]+@[^()@\s]+)\s*\)[^()@]*")
 _NAMED_SQUARE = re.compile(r"[^\[\]@]*\[\s*(?:mailto:)?([^\[\]@\s]+@[^\[\]@\s]+)\s*\][^\[\]@]*")
 """As mail programs quote a sender: `Anna [mailto:anna@acme.com]`."""
+_NOTATION = re.compile(
+    r"\s*(?:[bBuUrRfFN]|[\w.-]+\s*[=:]\s*)(?P<quote>[\"'])(?P<text>[^\"']+@[^\"']+)(?P=quote)[\s,;)]*"
+)
+"""A string with its prefix or name, as programs write it: `b'anna@acme.com'`, `value="anna@acme.com"`."""
 _LINK_TO = re.compile(r"<a\s[^<>]*\bhref\s*=\s*[\"']?\s*(mailto:[^\"'<>\s]+)[^<>]*>[^@]*", re.IGNORECASE)
 _QUOTED_LOCAL = re.compile(r'\s*"[^"]*@[^"]*"\s*@.+')
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
@@ -57,7 +61,7 @@ _MANY_AT = re.compile(r"@(?:\s*@)+")
 _LITERAL = re.compile(r".*@\[[^\]@]*\]\s*")
 
 _LEADING = " \"'`*,;:<>()[]{}\\|"
-_TRAILING = " \"'`*,;:<>()[]{}\\|.!?#$%^&~=+/-_@"
+_TRAILING = " \"'`*,;:<>()[]{}\\|.!?#$%^&~=+/-_@\u2013\u2014\u3001\u060c\u061b\u0964"
 
 
 def normalise(text: str) -> str:
@@ -115,6 +119,9 @@ def unwrap(text: str) -> str:
     """The address out of `Name <a@b>`, tags, comments, a scheme, quotes and brackets around the whole."""
     if _LITERAL.fullmatch(text) or _QUOTED_LOCAL.fullmatch(text):
         return text.strip()
+    notation = _NOTATION.fullmatch(text)
+    if notation is not None:
+        text = notation["text"]
     link = _LINK_TO.fullmatch(text.strip())
     if link is not None:
         text = link[1]
