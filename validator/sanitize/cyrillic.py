@@ -29,6 +29,11 @@ _TWIN_TABLE = str.maketrans(_TWINS)
 
 
 _FROM_TWIN = str.maketrans({latin: russian for russian, latin in reversed(_TWINS.items()) if russian.isalpha()})
+_SPELLED_LOWER = {"я": "ya", "ю": "yu", "й": "y", "ё": "e", "є": "ye", "ї": "yi"}
+_SPELLED = str.maketrans(
+    _SPELLED_LOWER | {cyrillic.upper(): latin.capitalize() for cyrillic, latin in _SPELLED_LOWER.items()}
+)
+_AFTER_I = re.compile("(?<=[иі])я")
 _SEGMENT = re.compile(r"[^._+\-]+")
 
 
@@ -94,9 +99,21 @@ def by_sound(text: str, aliases: Mapping[str, str] | None = None) -> str | None:
     return "".join(spelled) or None
 
 
+def as_names_are_spelled(text: str) -> str:
+    """*text* with the letters that people write otherwise than Unidecode: сергей is sergey, юля yulya, мария maria."""
+    return _AFTER_I.sub("a", text).translate(_SPELLED)
+
+
 def from_twins(text: str) -> str:
-    """Latin letters that look Cyrillic made Cyrillic in every word that holds Cyrillic letters: `ивaн` -> `иван`."""
-    return _SEGMENT.sub(lambda word: word[0].translate(_FROM_TWIN) if has_cyrillic(word[0]) else word[0], text)
+    """Latin letters that look Cyrillic made Cyrillic in words that are Cyrillic then: `ивaн` -> `иван`."""
+    return _SEGMENT.sub(_from_twins, text)
+
+
+def _from_twins(word: re.Match[str]) -> str:
+    if not has_cyrillic(word[0]):
+        return word[0]
+    restored = word[0].translate(_FROM_TWIN)
+    return restored if all_letters_cyrillic(restored) else word[0]
 
 
 def cyrillic_words(text: str) -> str:

@@ -13,6 +13,7 @@ from validator.sanitize.correction import CorrectionAction
 from validator.sanitize.cyrillic import (
     Reading,
     all_letters_cyrillic,
+    as_names_are_spelled,
     by_key,
     by_sound,
     by_twin,
@@ -150,7 +151,7 @@ def reread_local(local: str, readability: Readability) -> Reread:
         return Reread(by_twin(local), "cyrillic.twin", 0.93)
     keys = by_key(local)
     restored = from_twins(local)
-    sound = by_sound(restored)
+    sound = by_sound(as_names_are_spelled(restored))
     spoken = sound if sound is not None and _LATIN_LOCAL.fullmatch(sound) else None
     if not _LATIN_LOCAL.fullmatch(keys):
         return Reread(local, None, 1.0, spoken)

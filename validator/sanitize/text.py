@@ -18,7 +18,13 @@ _WHITE = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")
 _PICTURES = frozenset({"So", "Sk"})
 _TRADE_MARKS = str.maketrans("", "", "™℠№℡℻℀℁℅℆")
 """Signs that NFKC would turn into letters of the name (`№` into No)."""
-_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ", "'")})
+_ACCENTS_ALONE = str.maketrans(
+    "", "", "\u00a8\u00af\u00b8\u02d8\u02d9\u02da\u02db\u02dc\u02dd\u037a\u0384\u0385\u2017\u203e"
+)
+"""What a dead key leaves when no letter followed; NFKC would make a space of each."""
+_LIST_MARK = re.compile(r"\s*[\u2460-\u249b\u24f5-\u24ff\u2776-\u2793]+\s*(?=[^\W\d])")
+"""A number in a circle, in brackets or with its full stop, as lists begin with."""
+_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ´", "'")})
 
 _DASH = re.compile(r"(?<=\w)[\u2010\u2012\u2013\u2212](?=\w)")
 """What a word processor makes of a hyphen (NFKC makes U+2011 the first of these)."""
@@ -68,7 +74,9 @@ def normalise(text: str) -> str:
     """Compatibility forms resolved (NFKC), typographic quotes, hyphens and full stops inside words made plain."""
     if text.isascii():
         return text
-    plain = unicodedata.normalize("NFKC", text.translate(_QUOTES).translate(_TRADE_MARKS)).translate(_QUOTES)
+    text = _LIST_MARK.sub("", text, count=1) if _LIST_MARK.match(text) else text
+    text = text.translate(_QUOTES).translate(_TRADE_MARKS).translate(_ACCENTS_ALONE)
+    plain = unicodedata.normalize("NFKC", text).translate(_QUOTES)
     return _FULL_STOP.sub(".", _DASH.sub("-", plain))
 
 
