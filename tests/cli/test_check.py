@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gzip
 import io
 import json
 import socket
@@ -131,7 +132,7 @@ def test_standard_input_needs_a_format(run: Run) -> None:
         ("list.csv", "--fail-on", "x"),
         ("list.csv", "--out", "list.csv"), ("list.csv", "--out", "no/folder.csv"), ("list.csv", "--input", "xml"),
         ("list.csv", "--column", "nothing"), ("a@b.c", "--format", "sarif"), ("list.csv", "--no-dns"),
-        ("list.csv", "--record", "r"),
+        ("list.csv", "--record", "r"), ("list.csv", "--format", "text", "--input", "xml"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused(run: Run, list_csv: Path, words: tuple[str, ...]) -> None:
@@ -201,6 +202,13 @@ def test_fields_choose_what_is_looked_at(run: Run, fixtures: list[str]) -> None:
     done = run("users.json", "--field", "$.users[0].email")
     assert done.exit_code == 0
     assert "1 addresses" in done.stdout
+
+
+def test_half_a_compressed_fixture_is_no_fixture(run: Run, tmp_path: Path) -> None:
+    whole = gzip.compress(b"".join(b"user%d@acme.test\n" % number for number in range(5_000)))
+    for name, content, code in (("whole.txt.gz", whole, 0), ("half.txt.gz", whole[: len(whole) // 2], 2)):
+        (tmp_path / name).write_bytes(content)
+        assert run(name, "--format", "text").exit_code == code
 
 
 def test_a_file_that_cannot_be_read_is_a_finding_and_exit_two(run: Run, fixtures: list[str], tmp_path: Path) -> None:

@@ -155,3 +155,18 @@ def test_retries_end(scripted: Callable[..., tuple[Connection, list[float]]]) ->
 def test_a_url_must_name_a_service(url: str) -> None:
     with pytest.raises(ClientError, match="URL"):
         Client(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a.example", "http://a.example:99999", "http://[::1", "a.example", "http://a/?b"]
+)
+def test_what_is_no_url_of_a_service_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ClientError):
+        Client(url)
+
+
+def test_a_key_may_end_in_the_line_feed_of_its_file_but_is_one_word() -> None:
+    Client("http://127.0.0.1:1", key="vk_abc\n").close()
+    for key in ("two words", "кл", "a\r\nX-Other: b"):
+        with pytest.raises(ClientError):
+            Client("http://127.0.0.1:1", key=key)

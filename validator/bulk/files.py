@@ -48,6 +48,14 @@ _SUFFIXES = {
 }  # fmt: skip
 
 
+def require_format(word: str, option: str) -> ListFormat:
+    """The format that *option* names; raises `RequestRefused` for a word that is none."""
+    try:
+        return ListFormat(word)
+    except ValueError:
+        raise RequestRefused(f"{option}: one of {', '.join(ListFormat)}") from None
+
+
 def format_of_name(path: Path) -> ListFormat | None:
     """The format that the name of a file tells, a final `.gz` left aside."""
     suffixes = [suffix.lower() for suffix in path.suffixes]

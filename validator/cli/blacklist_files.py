@@ -246,12 +246,16 @@ def undo_command(
 ) -> None:
     """Undo an import or bulk removal: restores exactly what was before."""
 
+    from validator.blacklist.batch import BatchStatus
+
     async def undo(blacklist: Blacklist) -> Batch:
         batch = await blacklist.imports.undo(identifier, actor=actor())
         return await blacklist.imports.wait(batch.id, timeout_s=86_400)
 
     batch = on_list(settings_file, undo)
     typer.echo(f"{batch.operation} {batch.id} is {batch.status}")
+    if batch.status is not BatchStatus.UNDONE:  # the store went away in between; to undo it again goes on
+        raise typer.Exit(Exit.UNDECIDED)
 
 
 def register(app: typer.Typer) -> None:

@@ -87,12 +87,15 @@ def check_command(
 
     Exit code: 0 all acceptable, 1 some not, 2 usage, 3 could not decide.
     """
+    from validator.bulk.files import require_format
     from validator.cli.check_engine import Engine
 
     engine = Engine.choose(
         settings_file=settings_file, zone=zone, replay=replay, record=record, no_dns=no_dns,
         url=url, key=key, sanitize=sanitize, explain=explain, lists=tuple(lists or ()),
     )  # fmt: skip
+    if read_as is not None:
+        require_format(read_as, "--input")
     if record is not None and jobs > 1:
         raise RequestRefused("--record: by one process only")
     files = files_among(what)

@@ -13,7 +13,16 @@ from typing import Any
 import typer
 
 from validator.bulk.checkpoint import ListOutput, fingerprint
-from validator.bulk.files import STDIN, ListFile, ListFormat, ListShape, format_of_content, format_of_name, head_of
+from validator.bulk.files import (
+    STDIN,
+    ListFile,
+    ListFormat,
+    ListShape,
+    format_of_content,
+    format_of_name,
+    head_of,
+    require_format,
+)
 from validator.bulk.findings import summary_lines
 from validator.bulk.output import OutputShape
 from validator.bulk.processes import ProcessesJudge
@@ -132,7 +141,7 @@ class ListRun:
 
     def _input_format(self) -> ListFormat:
         if self.read_as is not None:
-            return _format(self.read_as, "--input")
+            return require_format(self.read_as, "--input")
         found = format_of_name(self.path) if self.path != STDIN else None
         if found is None and self.path == STDIN:
             raise RequestRefused("standard input: say what it is with --input")
@@ -140,7 +149,7 @@ class ListRun:
 
     def _output_format(self, kind: ListFormat) -> ListFormat:
         if self.write_as is not None:
-            return _format(self.write_as, "--output")
+            return require_format(self.write_as, "--output")
         named = format_of_name(self.out) if self.out is not None else None
         return named if named is not None and named is not ListFormat.YAML else kind
 
@@ -155,14 +164,6 @@ class ListRun:
             columns = None
         delimiter = source.delimiter if kind is ListFormat.CSV else ","
         return OutputShape(written, columns, delimiter, self.raw_cells, self.out.suffix.lower() == ".gz")
-
-
-def _format(word: str, option: str) -> ListFormat:
-    try:
-        return ListFormat(word)
-    except ValueError:
-        names = ", ".join(ListFormat)
-        raise RequestRefused(f"{option}: one of {names}") from None
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from validator.client.answers import ClientError, ServiceProblem, Unreachable
 MAX_RETRY_AFTER_S = 60.0
 """Longest `Retry-After` that is obeyed; past it the problem is raised."""
 _RETRIED = frozenset({429, 502, 503, 504})
+_NO_URL = "a URL such as http://127.0.0.1:8080 is needed"
+_KEY = re.compile(r"[!-~]+")
 
 
 class Connection:
@@ -32,19 +35,26 @@ class Connection:
         sleep: Callable[[float], None] = time.sleep,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Raises `ClientError` for a URL that is not `http` or `https` with a host."""
-        parts = urlsplit(url)
+        """Raises `ClientError` for a URL that is not `http` or `https` with a host, and for a key that is no key."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise ClientError(_NO_URL) from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ClientError("a URL such as http://127.0.0.1:8080 is needed")
-        self._host, self._port = parts.hostname, parts.port
+            raise ClientError(_NO_URL)
+        self._host, self._port = parts.hostname, port
         self._prefix = parts.path.rstrip("/")
         self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
         self._timeout_s = timeout_s
         self._retries = retries
         self._sleep = sleep
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key is not None:
-            self._headers["Authorization"] = f"Bearer {key}"
+        word = (key or "").strip()  # a file of secrets ends in a line feed
+        if word:
+            if not _KEY.fullmatch(word):
+                raise ClientError("a key is one word of visible ASCII characters")
+            self._headers["Authorization"] = f"Bearer {word}"
         self._open: http.client.HTTPConnection | None = None
 
     def close(self) -> None:
