@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from tests.service import Service
+from validator.feedback.recording import Changed
+from validator.feedback.service import notice_of
+from validator.feedback.store.notices import add_notices, count_notices
 
 
 async def test_an_erased_address_leaves_no_event_and_stays_blocked(running: Service) -> None:
@@ -16,3 +19,17 @@ async def test_an_erased_address_leaves_no_event_and_stays_blocked(running: Serv
     kept = await (await running.client.get("/events", params={"address": "petr@acme.test"})).json()
     assert len(kept["events"]) == 1
     assert (await running.check("anna@acme.test"))["reason"] == "blacklisted"
+
+
+async def test_notices_about_an_erased_address_go_and_those_about_others_stay(running: Service) -> None:
+    database = running.runtime.database
+    addresses = ["Ann@acme.test", "joann@acme.test", "ann@acme.test.example", "Ann@почта.рф", "x_ann@acme.test"]
+    now = running.runtime.feedback.clock()
+    changes = [Changed(address, None, f"about {address}") for address in addresses]
+    async with database.transaction() as conn:
+        await add_notices(conn, [notice_of(change, now) for change in changes], now)
+    for erased, left in (("ann@acme.test", 4), ("ann@почта.рф", 3), ("%ann@acme.test", 3)):
+        response = await running.post("/blacklist/erase", {"addresses": [erased]})
+        assert response.status == 200, await response.text()
+        async with database.reading() as conn:
+            assert await count_notices(conn) == {"pending": left}

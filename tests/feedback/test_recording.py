@@ -20,7 +20,7 @@ from validator.errors import WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.replaying import replay
 from validator.feedback.service import Feedback
-from validator.feedback.store.notices import claim_notices, count_notices
+from validator.feedback.store.notices import add_notices, claim_notices, count_notices, settle_notice
 from validator.reference import load_reference
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -203,6 +203,22 @@ async def test_retention_drops_events_and_keeps_entries(feedback: Feedback, data
     assert set(await listed(database)) == {"anna@far.example"}
     assert (await replay(feedback, dry_run=False, rejudge=True)).lifted_count == 0
     assert set(await listed(database)) == {"anna@far.example"}
+
+
+async def test_retention_lets_go_in_portions_and_of_notices_that_were_given_up(
+    feedback: Feedback, database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("validator.feedback.service.FORGOTTEN_AT_ONCE", 2)
+    await feedback.record([bounce(50 + number) for number in range(5)])
+    async with database.transaction() as conn:
+        await add_notices(conn, [("msg_1", "address.lifted", "{}")], clock.now)
+        waiting = (await count_notices(conn))["pending"] - 1
+        [first] = await claim_notices(conn, clock.now, limit=1, lease=timedelta(0))
+        await settle_notice(conn, first.id, state="dead", error="", due=clock.now)
+    clock.now += timedelta(days=800)
+    assert await feedback.tend() == 5
+    async with database.transaction() as conn:
+        assert await count_notices(conn) == ({"pending": waiting} if waiting else {})
 
 
 def _log(chance: random.Random, addresses: int) -> list[Reported]:

@@ -37,6 +37,8 @@ Clock = Callable[[], datetime]
 
 TRANSACTION_EVENTS = 500
 """Events in one transaction."""
+FORGOTTEN_AT_ONCE = 5_000
+"""Events that one transaction lets go of when their retention is over."""
 _TRANSACTION_S = 30.0
 _TEND_EVERY_S = 3_600.0
 _CONFIRM_AT_ONCE = 32
@@ -296,15 +298,23 @@ class Feedback:
         return self.clock() - timedelta(days=self._retention_days)
 
     async def tend(self) -> int:
-        """Drop what is over its retention; answers how many events went."""
+        """Drop what is over its retention; answers how many events went.
+
+        In portions, between which others may write: a retention that was made shorter lets go of millions at once.
+        """
         now = self.clock()
-        async with self.database.transaction(timeout_s=_TRANSACTION_S) as conn:
-            return await store.notices.forget_before(
-                conn,
-                events=self.evidence_since(),
-                ignored=now - timedelta(days=min(_IGNORED_DAYS, self._retention_days)),
-                tokens=now - timedelta(days=_TOKEN_DAYS),
-            )
+        gone, portion = 0, FORGOTTEN_AT_ONCE
+        while portion == FORGOTTEN_AT_ONCE:
+            async with self.database.transaction(timeout_s=_TRANSACTION_S) as conn:
+                portion = await store.notices.forget_before(
+                    conn,
+                    events=self.evidence_since(),
+                    ignored=now - timedelta(days=min(_IGNORED_DAYS, self._retention_days)),
+                    tokens=now - timedelta(days=_TOKEN_DAYS),
+                    most=FORGOTTEN_AT_ONCE,
+                )
+            gone += portion
+        return gone
 
     async def notices(self, *, retry: bool = False) -> dict[str, int]:
         """Outgoing notices by state; with *retry* those that were given up are tried again from the start."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete
+import orjson
+from sqlalchemy import delete, or_
 
+from validator.address import unicode_domain
 from validator.database.connecting import AsyncConnection
 from validator.feedback.store.tables import ADDRESSES, EVENTS, NOTICES
 
@@ -19,5 +21,16 @@ async def erase_keys(conn: AsyncConnection, keys: Sequence[str]) -> int:
     for key in keys:
         erased += (await conn.execute(delete(EVENTS).where(EVENTS.c.key == key))).rowcount
         await conn.execute(delete(ADDRESSES).where(ADDRESSES.c.key == key))
-        await conn.execute(delete(NOTICES).where(NOTICES.c.body.icontains(key, autoescape=True)))
+        named = [NOTICES.c.body.icontains(words, autoescape=True) for words in _words_of_notices(key)]
+        await conn.execute(delete(NOTICES).where(or_(*named)))
     return erased
+
+
+def _words_of_notices(key: str) -> set[str]:
+    """What the body of a notice holds about this address and about no longer one that ends in it, whatever its case.
+
+    The domain stands there in its own script, the key has A-labels.
+    """
+    local, _, domain = key.rpartition("@")
+    forms = {key, f"{local}@{unicode_domain(domain)}"}
+    return {orjson.dumps({"address": form}).decode()[1:-1] for form in forms}

@@ -70,10 +70,17 @@ async def count_notices(conn: AsyncConnection) -> dict[str, int]:
     return {row.state: row.number for row in await conn.execute(query)}
 
 
-async def forget_before(conn: AsyncConnection, *, events: datetime, ignored: datetime, tokens: datetime) -> int:
-    """Drop what its retention is over for; answers how many events went."""
+async def forget_before(
+    conn: AsyncConnection, *, events: datetime, ignored: datetime, tokens: datetime, most: int
+) -> int:
+    """Drop what its retention is over for, *most* events at the most; answers how many events went.
+
+    A notice that was given up names its address as long as an event would.
+    """
     old = (EVENTS.c.received_at < events) | ((EVENTS.c.kind == EventKind.IGNORED) & (EVENTS.c.received_at < ignored))
-    gone = await conn.execute(delete(EVENTS).where(old))
+    portion = select(EVENTS.c.id).where(old).limit(most)
+    gone = await conn.execute(delete(EVENTS).where(EVENTS.c.id.in_(portion)))
     await conn.execute(delete(TOKENS).where(TOKENS.c.seen_at < tokens))
     await conn.execute(delete(NOTICES).where(NOTICES.c.state == "sent", NOTICES.c.created < tokens))
+    await conn.execute(delete(NOTICES).where(NOTICES.c.state == "dead", NOTICES.c.created < events))
     return int(gone.rowcount)
