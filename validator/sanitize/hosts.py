@@ -68,7 +68,7 @@ def clean_domain(text: str, is_known: Callable[[str], bool]) -> CleanedDomain:
     head = re.sub(r"\.{2,}", ".", text[: separator.start()]).strip(".")
     if not _is_whole(head) or (separator[0].isspace() and text.lower().endswith(".co m")):
         return CleanedDomain(whole)
-    closing = separator[0].isspace() and _is_whole(whole)
+    closing = separator[0].isspace() and _is_whole(whole) and not _is_whole(text[separator.end() :])
     return CleanedDomain(typed, whole if closing else head)
 
 

@@ -27,6 +27,7 @@ from validator.sanitize.cyrillic import (
 from validator.sanitize.domain import DomainCorrector
 from validator.sanitize.readable import Readability
 
+_WORD = re.compile(r"[^\W\d_]+")
 _LATIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 _MAX_LABELS = 4
 _MAX_CHARS = 48
@@ -146,8 +147,17 @@ def _rule(kinds: tuple[Reading | None, ...]) -> str:
 
 
 def reread_local(local: str, readability: Readability) -> Reread:
-    """The Latin reading of a local part with Cyrillic letters."""
-    if not all_letters_cyrillic(local) and only_twins(local):
+    """The Latin reading of a local part with Cyrillic letters.
+
+    A word of its own that reads as Russian is no look-alike (`Анна.anna`), nor is one that a space parts from the name.
+    """
+    if _is_label_of_another_script(local):
+        return Reread(local, None, 1.0)
+    words = [
+        word for word in _WORD.findall(local) if len(word) > 2 and has_cyrillic(word) and all_letters_cyrillic(word)
+    ]
+    has_word = any(readability.is_word(word, by_key(word)) for word in words)
+    if not all_letters_cyrillic(local) and only_twins(local) and not has_word:
         return Reread(by_twin(local), "cyrillic.twin", 0.93)
     keys = by_key(local)
     restored = from_twins(local)
@@ -155,7 +165,14 @@ def reread_local(local: str, readability: Readability) -> Reread:
     spoken = sound if sound is not None and _LATIN_LOCAL.fullmatch(sound) else None
     if not _LATIN_LOCAL.fullmatch(keys):
         return Reread(local, None, 1.0, spoken)
-    words = cyrillic_words(restored)
-    if all_letters_cyrillic(words) and readability.is_word(words, by_key(words)):
+    spelled = cyrillic_words(restored)
+    if all_letters_cyrillic(spelled) and readability.is_word(spelled, by_key(spelled)):
         return Reread(local, None, 1.0, spoken)
     return Reread(keys, "cyrillic.key", 0.92)
+
+
+def _is_label_of_another_script(local: str) -> bool:
+    """Words in spaces, some wholly Cyrillic, some without a Cyrillic letter: `Анна anna`."""
+    pieces = [piece for piece in local.split() if any(map(str.isalpha, piece))]
+    cyrillic = [piece for piece in pieces if has_cyrillic(piece) and all_letters_cyrillic(piece)]
+    return bool(cyrillic) and any(not has_cyrillic(piece) for piece in pieces)

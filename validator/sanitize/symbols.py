@@ -37,6 +37,8 @@ _LABELS = frozenset(
     }
 )  # fmt: skip
 """Words that say what follows them, where one of `_FIELD_END` stands between; so does the number of a row."""
+_NO_NAME = re.compile(r"\w[^\w.+-]+\w|^[\W\d_]+$|^[^\w.+\"'-]+\w")
+"""Before a space: a number or date, something marked or cut (`#5`, `c/o`), which is no part of the name behind it."""
 _MIN_WORD = 3
 """Fewer characters before or behind a stray sign are a part of one name, not a name."""
 
@@ -96,6 +98,8 @@ def _labelled(local: str) -> str | None:
     None when the whole is one name, though with signs or a space in it. Closing up two things names a third.
     """
     pieces = local.split()
+    if len(pieces) == 2 and (_NO_NAME.search(pieces[0]) or pieces[0].casefold() in _LABELS):
+        return pieces[1]
     if len(pieces) > 1:
         is_phrase = len(pieces) > 2 and max(map(len, pieces)) > 2
         two_scripts = len({piece.isascii() for piece in pieces}) > 1
@@ -108,7 +112,7 @@ def _labelled(local: str) -> str | None:
         before, behind = words
         if len(before) >= _MIN_WORD and behind.casefold().startswith(before.casefold()):
             return behind
-        label = before.isdigit() or before.casefold() in _LABELS
+        label = before.isdigit() or before.casefold() in _LABELS or (behind.isascii() and not before.isascii())
         if label and _FIELD_END.search(local[len(before) : -len(behind)]):
             return behind
     return None
