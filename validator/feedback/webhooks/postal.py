@@ -1,4 +1,4 @@
-"""Postal: RSA-SHA1 or SHA-256 of the raw body with the server's DKIM key. Pure.
+"""Postal: a secret in a header or HTTP Basic; its RSA signature (the server's DKIM key) is not checked. Pure.
 
 https://docs.postalserver.io/developer/webhooks
 """
