@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -122,10 +121,9 @@ def run(words: list[str]) -> None:
     port = os.environ.get("VALIDATOR_PORT", "8080")
     say(f"Serving on http://{host}:{port} - the API is described at /docs. Try:")
     say(f"""  curl -s http://{host}:{port}/check -d '{{"email": "ivan@gmial.com"}}'""")
-    process = subprocess.Popen([str(PYTHON), "-m", "validator", "serve", *words], cwd=ROOT)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: process.send_signal(received))
-    raise SystemExit(process.wait())
+    os.chdir(ROOT)
+    # in our place: Ctrl-C reaches everybody at the terminal, and passing it on would make it two, which means "at once"
+    os.execv(PYTHON, [str(PYTHON), "-m", "validator", "serve", *words])
 
 
 def demo(words: list[str]) -> None:
@@ -143,8 +141,8 @@ def test(words: list[str]) -> None:
     call(PYTHON, "-m", "pytest", *parallel, *words)
 
 
-def check(_: list[str]) -> None:
-    """Everything that can be said without running the whole suite."""
+def check(words: list[str]) -> None:
+    """Everything that can be said without running the whole suite; with --online also known vulnerabilities."""
     environment(development=True)
     ruff = VENV / "bin" / "ruff"
     steps: tuple[tuple[str, tuple[str | Path, ...]], ...] = (
@@ -159,7 +157,7 @@ def check(_: list[str]) -> None:
     for name, command in steps:
         say(f"--- {name}")
         call(*command)
-    if "--online" in _:
+    if "--online" in words:
         say("--- known vulnerabilities")
         call(PYTHON, "-m", "pip_audit", "--require-hashes", "--disable-pip", "-r", RUN_LOCK)
     say("All good.")

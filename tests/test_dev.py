@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +12,8 @@ from types import ModuleType
 import pytest
 
 import dev
+from bench._served import ROOT, service_environment
+from tests.service import DEMO_ZONE
 
 
 @pytest.fixture
@@ -33,3 +38,33 @@ def test_where_no_bytecode_can_be_kept_it_goes_on_without(
     (checkout.ROOT / "validator" / "__pycache__").write_text("in the way")
     checkout.environment(development=False)
     assert capfd.readouterr() == ("", "")
+
+
+RUN = """
+import sys
+from pathlib import Path
+import dev
+dev.PYTHON = Path(sys.executable)
+dev.environment = lambda **_: None
+dev.run([])
+"""
+
+
+def test_ctrl_c_stops_the_service_cleanly(tmp_path: Path) -> None:
+    """A terminal sends it to everybody in the foreground at once."""
+    environment = service_environment(tmp_path, port="0", log_level="info", dns_zone_file=str(DEMO_ZONE))
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN],
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if '"event":"serving"' in line:
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        assert '"event":"stopped"' in process.stderr.read()
+    assert process.returncode == 0
