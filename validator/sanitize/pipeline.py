@@ -138,7 +138,8 @@ class Sanitizer:
         if "@" not in ledger.text:
             return self._without_at(ledger)
         if ledger.text.count("@") > 1:
-            return ledger.result(suggestion=self._judged(ledger.text.lstrip("@")))
+            alone = ledger.text.lstrip("@")
+            return self._in_doubt(ledger, alone) if alone.count("@") == 1 else ledger.result()
         local, _, domain = ledger.text.partition("@")
         if domain.startswith("["):
             return ledger.result()
@@ -172,7 +173,7 @@ class Sanitizer:
         return Sanitized(text, (), best if best != text else alone.suggestion, fault, None)
 
     def _in_doubt(self, ledger: Ledger, address: str) -> Sanitized:
-        """Something stands behind a whole domain: the text stays, what stands before that is suggested."""
+        """Something stands before or behind a whole address: the text stays, the address is suggested."""
         alone = self._once(address)
         return ledger.result(suggestion=self._judged(alone.text) or alone.suggestion)
 
