@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
+from validator.background import keep_running
 from validator.metrics import DNS_CACHE, DNS_CACHED_DOMAINS, DNS_REWRITING, DNS_ROUTES
 from validator.mx.budget import NameBudget
 from validator.mx.cache import STALE_S, FailureMemo, HostSets, ShardedTable
@@ -123,7 +124,7 @@ class MxResolver:
         self._open = True
         self._patience.start()
         self._count()
-        self._canary = asyncio.create_task(self._watch_rewriting())
+        self._canary = keep_running(self._watch_rewriting, "dns-canary")
 
     async def aclose(self) -> None:
         """Close everything; whoever still waits is answered UNKNOWN."""
