@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 import dns.rcode
 import pytest
+import uvloop
 
 from tests.mx.test_client import ask, client, resolver, until
 from tests.nameserver import NameServer
@@ -123,3 +124,26 @@ async def test_resolvers_that_all_refuse_are_no_degraded_ones(server: NameServer
         health = asking.health()
         assert {one.state for one in health.servers} == {ServerState.REFUSING}
         assert health.state is ResolverState.FAILING
+
+
+@pytest.mark.usefixtures("quick_heart")
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_resolver_that_was_restarted_is_heard_at_once(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[[Coroutine[object, object, None]], None]
+) -> None:
+    monkeypatch.setattr(care, "CHANNEL_LIFE_S", 3_600.0)  # new sockets would hear it, some day
+
+    async def restart() -> None:
+        async with NameServer() as first:
+            port = first.address[1]
+            async with client(first.address) as asking:
+                await ask(asking, "ok1.mc.test")
+                await first.stop()
+                await ask(asking, "nothere.mc.test", within_s=0.5)
+                await until(lambda: asking.health()[0].state is ServerState.DOWN, "saw that the port is closed")
+                await asyncio.sleep(20 * care.HEARTBEAT_S)
+                async with NameServer(port=port):
+                    await until(lambda: asking.health()[0].state is ServerState.UP, "heard it again")
+                    assert (await ask(asking, "ok2.mc.test")).kind is AnswerKind.RECORDS
+
+    run(restart())

@@ -146,6 +146,12 @@ class ServerCare:
             self.on_change()
             self.probe(server)
 
+    def watch_anew(self, channel: Channel) -> None:
+        """libuv watches a socket no more that had an error, and says nothing: its answers would never be read."""
+        if self._loop is not None and channel.socket.fileno() >= 0:
+            self._loop.remove_reader(channel.socket)
+            self._loop.add_reader(channel.socket, self._on_readable, channel)
+
     def note_probe(self, server: Server, *, answered: bool) -> None:
         """The probe of *server* is over."""
         server.probing = False
@@ -176,6 +182,8 @@ class ServerCare:
         for server, up in zip(self.servers, self._up, strict=True):
             self._renew_channels(server, now)
             if server.state in (ServerState.DOWN, ServerState.SUSPECT):
+                for channel in server.all_channels():  # an error may have been told to a `send`
+                    self.watch_anew(channel)
                 self.probe(server)
             up.set(server.state is ServerState.UP and not self.knows_nothing)
         if self.fruitless >= FRUITLESS_AFTER and not self._asking_known and not self._all_down:

@@ -242,6 +242,7 @@ class DnsClient:
             self._on_finished()
 
     def _on_port_closed(self, channel: Channel) -> None:
+        self.care.watch_anew(channel)
         self.care.note_port_closed(channel.server)
         self._adopt_all(channel)
         self._pursuit.on_port_closed(channel)

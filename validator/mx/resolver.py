@@ -318,6 +318,8 @@ class MxResolver:
             invented = await self._source.invented_addresses()
             if invented and not self._hosts.distrusted:
                 _log.warning("a resolver invents addresses for names that do not exist", addresses=sorted(invented))
+            elif self._hosts.distrusted and not invented:
+                _log.info("no resolver invents addresses any more")
             self._hosts.distrusted = invented
             DNS_REWRITING.set(bool(invented))
             await asyncio.sleep(CANARY_EVERY_S)
