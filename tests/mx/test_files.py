@@ -73,6 +73,9 @@ def test_absence_is_bounded_by_the_soa_above_the_name() -> None:
         ("\n;! EXPLODE example.org", "line 2"),
         (";! SERVFAIL", "line 1"),
         ("$INCLUDE /etc/passwd", "zone file"),
+        ("a.org. MX ten\n", "zone file, line 1: expecting"),
+        ("a.org. A 1.2.3.4\n\nb.org. A x\nc.org. A 1.1.1.1\n", "zone file, line 3: "),
+        ("a.org. A 1.2.3.4\nb.org. MX (\n 10\n)\n", "zone file, line 2: "),
     ],
 )
 def test_a_zone_file_that_cannot_be_used_says_where(text: str, complaint: str) -> None:
@@ -110,7 +113,7 @@ async def test_what_was_not_recorded_is_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"name": "a"}', '{"name":"a","type":"PTR"}'])
 def test_a_damaged_snapshot_names_the_line(line: str) -> None:
-    with pytest.raises(SettingsError, match="line 2"):
+    with pytest.raises(SettingsError, match="line 2: not a recorded answer"):
         read_snapshot(["", line])
 
 

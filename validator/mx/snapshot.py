@@ -33,7 +33,7 @@ def read_snapshot(lines: Iterable[str]) -> dict[Key, Answer]:
             fault = Fault(fields["fault"]) if kind is AnswerKind.FAILED else None
             answers[str(fields["name"]), int(rtype)] = Answer(kind, records, fields["ttl_s"], fault, fields["aliases"])
         except (ValueError, KeyError, TypeError) as error:
-            raise SettingsError(f"snapshot, line {number}: {error!r}") from error
+            raise SettingsError(f"snapshot, line {number}: not a recorded answer") from error
     return answers
 
 

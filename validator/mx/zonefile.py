@@ -10,6 +10,7 @@ DNAME work as in a name server. A comment that begins with `;!` makes a name fai
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -83,6 +84,19 @@ class _Collector:
         self.records[key].add(rdata, ttl)
 
 
+class _Tokens(dns.tokenizer.Tokenizer):
+    """Words of the file; remembers where the record that is being read begins."""
+
+    record_line = 1
+    """1-based."""
+
+    def get(self, want_leading: bool = False, want_comment: bool = False) -> dns.tokenizer.Token:
+        """The next word; the reader asks for leading space at the start of a record and nowhere else."""
+        if want_leading:
+            self.record_line = self.line_number
+        return super().get(want_leading, want_comment)
+
+
 class ZoneData:
     """The records of a master file, by owner."""
 
@@ -94,9 +108,8 @@ class ZoneData:
                 raise SettingsError(f"zone file, line {number}: write international names as A-labels (xn--…)")
             if line.startswith(_DIRECTIVE):
                 self._read_directive(number, line)
-        collector = _Collector()
+        collector, tokens = _Collector(), _Tokens(text)
         try:
-            tokens = dns.tokenizer.Tokenizer(text, "zone file")
             dns.zonefile.Reader(
                 tokens,
                 dns.rdataclass.IN,
@@ -104,7 +117,9 @@ class ZoneData:
                 default_ttl=DEFAULT_TTL_S,
             ).read()
         except (dns.exception.DNSException, ValueError, KeyError) as error:
-            raise SettingsError(f"zone file: {error}") from error
+            # the reader names the line where it noticed, which may be the next one
+            words = re.sub(r"^.*?:\d+: ", "", str(error))
+            raise SettingsError(f"zone file, line {tokens.record_line}: {words}") from error
         self._records = collector.records
         # empty non-terminals exist too: `a.b.example` makes `b.example` a name (RFC 8020)
         self._existing: set[dns.name.Name] = set()
