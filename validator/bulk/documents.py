@@ -165,11 +165,15 @@ def scan_yaml(text: str, matcher: FieldMatcher) -> Iterator[Cell]:
             mark = event.start_mark
             assert mark is not None
             if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+                if level is not None and level.expects_name:
+                    level.component = _NO_NAME
                 levels.enter(mark.line + 1, is_array=isinstance(event, yaml.SequenceStartEvent))
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 levels.open.pop()
                 _value_ended(levels)
             elif isinstance(event, yaml.AliasEvent):
+                if level is not None and level.expects_name:
+                    level.component = _NO_NAME
                 _value_ended(levels)
             elif isinstance(event, yaml.ScalarEvent):
                 if level is not None and level.expects_name:
@@ -194,11 +198,16 @@ def _is_text(event: yaml.ScalarEvent) -> bool:
 _NO_TEXT = re.compile(r"~?|(?i:null|true|false|yes|no|on|off)|[-+]?[0-9][0-9_.eE+-]*")
 
 
+_NO_NAME = "?"
+"""Stands for the name of a member that is a container or an alias (YAML 1.2, 8.2.2)."""
+
+
 def _value_ended(levels: _Levels) -> None:
+    """A value was read whole; in an object it may have been the name of the next one."""
     if not levels.open:
         return
     level = levels.open[-1]
     if isinstance(level.component, int):
         level.component += 1
     else:
-        level.expects_name = True
+        level.expects_name = not level.expects_name

@@ -1,6 +1,7 @@
 """Field paths: which texts of a document are addresses, such as `$.users[*].email`. Pure.
 
-A small part of JSONPath (RFC 9535): `$`, `.name`, `['name']`, `[2]`, `[*]`, `.*`, `..name`; names may hold `*` and `?`.
+A small part of JSONPath (RFC 9535): `$`, `.name`, `['name']`, `[2]`, `[:]` (all places of an array), `[*]` and `.*`
+(members too), `..name`; names may hold `*` and `?`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Component = str | int
 
 _STEP = re.compile(
     r"(?P<deep>\.\.)?(?:"
-    r"\[(?P<index>\d+)\]|\[(?P<any>\*)\]|\[(?P<quote>['\"])(?P<quoted>.*?)(?P=quote)\]"
+    r"\[(?P<index>\d+)\]|\[(?P<places>:)\]|\[(?P<any>\*)\]|\[(?P<quote>['\"])(?P<quoted>.*?)(?P=quote)\]"
     r"|(?(deep)|\.)(?P<name>[^.\[\]'\"]+))"
 )
 
@@ -31,18 +32,20 @@ class Step:
     """Name or pattern of a member, place in an array, or None for everything."""
     deep: bool = False
     """Any number of levels may lie before it."""
+    places_only: bool = False
+    """Of everything only the places of an array, no members."""
 
     def takes(self, component: Component) -> bool:
         """True when the step leads to *component*."""
         if self.pattern is None:
-            return True
+            return isinstance(component, int) or not self.places_only
         if isinstance(self.pattern, int) or isinstance(component, int):
             return self.pattern == component
         return fnmatch.fnmatchcase(component.lower(), self.pattern.lower())
 
 
 DEFAULT_FIELDS = (
-    "$[*]", "$", "$..email", "$..e-mail", "$..e_mail", "$..mail", "$..emails", "$..emails[*]", "$..*_email",
+    "$[:]", "$", "$..email", "$..e-mail", "$..e_mail", "$..mail", "$..emails", "$..emails[*]", "$..*_email",
     "$..email_address", "$..emailAddress",
 )  # fmt: skip
 """Where addresses are looked for when no field is named."""
@@ -62,11 +65,11 @@ def parse_field(text: str) -> tuple[Step, ...]:
             pattern: str | int | None = int(found["index"])
         elif found["quoted"] is not None:
             pattern = found["quoted"].replace("[", "[[]")
-        elif found["any"] is not None or found["name"] == "*":
+        elif found["places"] is not None or found["any"] is not None or found["name"] == "*":
             pattern = None
         else:
             pattern = found["name"]
-        steps.append(Step(pattern, deep=found["deep"] is not None))
+        steps.append(Step(pattern, deep=found["deep"] is not None, places_only=found["places"] is not None))
         at = found.end()
     return tuple(steps)
 
