@@ -10,7 +10,7 @@ import sys
 def run() -> None:
     """Entry point. What is imported stays: looking for garbage among it would take a third of the start."""
     gc.disable()
-    if sys.stdout is None or sys.stderr is None:
+    if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_standard_files()
     _import_structlog_alone()
     if sys.argv[1:] == ["serve"]:  # no option to read: to describe and parse a command line would take its time
@@ -28,10 +28,10 @@ def _open_standard_files() -> None:
     """What was closed by whoever started us goes nowhere; else a socket would get its number, and our words."""
     while os.open(os.devnull, os.O_RDWR) < 2:
         pass
-    for number, name in ((1, "stdout"), (2, "stderr")):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.set_inheritable(number, True)
-            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115 - for as long as the process lives
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115 - for as long as the process lives
 
 
 def _import_structlog_alone() -> None:

@@ -365,3 +365,16 @@ def test_the_last_event_tells_since_when_where_nothing_else_does() -> None:
     assert isinstance(row, Row)
     assert row.created is not None
     assert row.created.year == 2020
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("name,address,email\nAnna,Main St 1,anna@x.org\n", ["anna@x.org"]),
+        ("contact,useremail\nAnna,anna@x.org\n", ["anna@x.org"]),
+        ("address,tag\nanna@x.org,news\n", ["anna@x.org"]),
+        ("value,email\nx.org,anna@x.org\n", ["x.org"]),
+    ],
+)
+def test_an_address_is_a_street_where_there_is_an_email(text: str, found: list[str]) -> None:
+    assert keys(read(text)) == found

@@ -15,11 +15,13 @@ import orjson
 
 from validator.bulk.ndjson import NOT_A_ROW, NOT_JSON, TOO_LONG
 from validator.bulk.rows import RowFault, Rows
-from validator.bulk.table import EMAIL_NAMES
+from validator.bulk.table import column_named
 from validator.errors import RequestRefused
 
 NO_MEMBER = RowFault(422, "the object has no text in the member of addresses")
 _SPACE = re.compile(r"[ \t\r\n]*")
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+"""What may be a whole number of more than 64 bits, which orjson rounds."""
 _CLOSERS = frozenset('"]}')
 
 
@@ -31,7 +33,8 @@ def member_finder(column: str | None) -> Callable[[dict[str, object]], str | Non
 
     @lru_cache(maxsize=64)
     def usual_among(names: tuple[str, ...]) -> str | None:
-        return next((name for name in names if name.lower() in EMAIL_NAMES), None)
+        found = column_named(names)
+        return None if found is None else names[found]
 
     def usual(value: dict[str, object]) -> str | None:
         return usual_among(tuple(value))  # the rows of one list mostly have the same members
@@ -70,6 +73,14 @@ def _is_sound(element: str) -> bool:
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         return False
     return True
+
+
+def _exact(line: bytes, rounded: object) -> object:
+    """The value of a line with its whole numbers as they stand; *rounded* where Python refuses their length."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return rounded
 
 
 class ArrayDecoder:
@@ -137,7 +148,7 @@ class ArrayDecoder:
                 self._state = "value"
                 try:
                     value, end = self._decoder.raw_decode(text, at)
-                except (json.JSONDecodeError, RecursionError) as error:
+                except (ValueError, RecursionError) as error:
                     if final or isinstance(error, RecursionError):
                         raise RequestRefused(f"line {self._line}: not JSON") from None
                     return at
@@ -180,6 +191,8 @@ class ObjectLinesDecoder:
             except (orjson.JSONDecodeError, RecursionError):
                 rows.add_fault(number, NOT_JSON, {})
                 continue
+            if self._keep_records and _LONG_NUMBER.search(stripped):
+                value = _exact(stripped, value)
             add_value(rows, number, value, self._find)
         self._line += len(lines)
         return rows

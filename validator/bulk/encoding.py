@@ -37,3 +37,16 @@ async def with_whole_sign(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield head
     if 0 < len(head) < SIGN_BYTES:
         yield head
+
+
+class LineEnds:
+    """Makes CR alone, as spreadsheets on a Mac end a line, into LF; decided by the first piece that has either."""
+
+    def __init__(self) -> None:
+        self._only_cr: bool | None = None
+
+    def feed(self, piece: bytes) -> bytes:
+        """The same text; other line ends stay as they are. A CR at the end of a piece may belong to a LF."""
+        if self._only_cr is None and (b"\n" in piece or b"\r" in piece[:-1]):
+            self._only_cr = b"\n" not in piece
+        return piece.replace(b"\r", b"\n") if self._only_cr else piece

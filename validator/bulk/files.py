@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from validator.bulk.arrays import ArrayDecoder, ObjectLinesDecoder
-from validator.bulk.encoding import ToUtf8
+from validator.bulk.encoding import LineEnds, ToUtf8
 from validator.bulk.gzipped import MAGIC, Gunzip
 from validator.bulk.lines import LineSplitter
 from validator.bulk.rows import Rows
@@ -48,8 +48,27 @@ _SUFFIXES = {
 }  # fmt: skip
 
 
+UNREADABLE_ENDINGS = frozenset(
+    {".xlsx", ".xlsm", ".xls", ".ods", ".numbers", ".zip", ".7z", ".bz2", ".xz", ".zst", ".pdf"}
+)
+"""Endings of files that are neither read nor written."""
+_FOREIGN = {
+    b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "a spreadsheet", b"%PDF": "a PDF",
+    b"7z\xbc\xaf": "an archive", b"BZh": "compressed with bzip2", b"\xfd7zXZ": "compressed with xz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd", b"SQLite f": "a database",
+}  # fmt: skip
+"""First bytes of files that hold lists for people, but are no text."""
+
+
+def refuse_foreign(path: Path, head: bytes) -> None:
+    """Raise `RequestRefused` when the first bytes are those of a file that is no text."""
+    for start, name in _FOREIGN.items():
+        if head.startswith(start):
+            raise RequestRefused(f"{path}: is {name}, which is not read; save the list as CSV in UTF-8")
+
+
 def require_format(word: str, option: str) -> ListFormat:
-    """The format that *option* names; raises `RequestRefused` for a word that is none."""
+    """The format that *option* names; raises `RequestRefused`."""
     try:
         return ListFormat(word)
     except ValueError:
@@ -158,8 +177,9 @@ class ListFile:
     def _text(self, file: IO[bytes]) -> Iterator[bytes]:
         """The file as UTF-8, decompressed."""
         to_utf8 = ToUtf8()
+        line_ends = LineEnds()
         for chunk in self._plain(file):
-            yield to_utf8.feed(chunk)
+            yield line_ends.feed(to_utf8.feed(chunk))
 
     def _plain(self, file: IO[bytes]) -> Iterator[bytes]:
         gunzip: Gunzip | None = None
@@ -187,12 +207,12 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def head_of(path: Path) -> bytes:
-    """The first bytes of a file, decompressed, to tell its format by."""
+    """The first bytes of a file, decompressed and as UTF-8, to tell its format by."""
     with _opened(path) as file:
         chunk = file.read(4_096)
     if chunk.startswith(MAGIC):
-        return next(Gunzip().feed(chunk), b"")
-    return chunk
+        chunk = next(Gunzip().feed(chunk), b"")
+    return ToUtf8().feed(chunk)
 
 
 def windows(blocks: Iterator[Rows], size: int, *, skip: int = 0) -> Iterator[Rows]:

@@ -97,8 +97,12 @@ def rule_of(verdict: Verdict) -> str | None:
         return verdict.reason.value
     if verdict.status is Status.UNKNOWN:
         return UNKNOWN
-    same = verdict.email == verdict.orig or verdict.email.lower() == verdict.orig.lower()
-    return None if same else REPAIRED
+    return REPAIRED if is_repaired(verdict) else None
+
+
+def is_repaired(verdict: Verdict) -> bool:
+    """The address to store is another text than the one that was given, not only in other case."""
+    return verdict.email.lower() != verdict.orig.lower()
 
 
 # --- forms --------------------------------------------------------------------------------------------------------
@@ -107,7 +111,7 @@ def rule_of(verdict: Verdict) -> str | None:
 def as_text(finding: ListFinding) -> str:
     """`file:line:column: rule: sentence`, as compilers write it."""
     place = finding.place
-    return f"{place.file}:{place.line}:{place.column}: {finding.rule}: {finding.message}"
+    return f"{printable(place.file)}:{place.line}:{place.column}: {finding.rule}: {finding.message}"
 
 
 def as_json(finding: ListFinding, *, addresses: bool) -> bytes:
@@ -134,7 +138,7 @@ def as_github(finding: ListFinding) -> str:
     """A workflow command that GitHub shows beside the line."""
     place = finding.place
     properties = {
-        "file": place.file,
+        "file": printable(place.file),
         "line": str(place.line),
         "col": str(place.column),
         "title": f"validator: {finding.rule}",
@@ -238,7 +242,7 @@ def as_sarif(findings: Sequence[ListFinding], *, version: str, addresses: bool) 
 def _uri(file: str) -> str:
     from urllib.parse import quote
 
-    return quote(file.replace("\\", "/"), safe="/:._-~")
+    return quote(file, safe="/:._-~")
 
 
 def closing_lines(summary: Summary, *, failed: int, found: int, seconds: float | None = None) -> list[str]:
@@ -254,7 +258,7 @@ def summary_lines(summary: Summary) -> list[str]:
     lines = [f"  {name:<22} {count:>10,}" for name, count in summary.document()["statuses"].items() if count]
     if summary.errors:
         lines.append(f"  {'unreadable rows':<22} {summary.errors:>10,}")
-    if summary.reasons:
+    if summary.reasons.total():
         lines.append("Reasons")
         lines += [f"  {name:<22} {count:>10,}" for name, count in summary.document()["reasons"].items() if count]
     if summary.repaired or summary.suggested:

@@ -6,9 +6,11 @@ off continues byte for byte.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
@@ -54,12 +56,12 @@ class OutputShape:
                 table.header(self.columns)
                 return self._packed(table.encode(rows, answers))
             case ListFormat.JSON:
-                joined = b",\n".join(orjson.dumps(item) for item in self._objects(rows, answers))
+                joined = b",\n".join(_dumped(item) for item in self._objects(rows, answers))
                 return self._packed(joined if first else b",\n" + joined)
             case _ if rows.records is None:
                 return self._packed(encode_lines(answers, rows.lines))
             case _:
-                joined = b"\n".join([*(orjson.dumps(item) for item in self._objects(rows, answers)), b""])
+                joined = b"\n".join([*(_dumped(item) for item in self._objects(rows, answers)), b""])
                 return self._packed(joined)
 
     def end(self) -> bytes:
@@ -78,10 +80,31 @@ class OutputShape:
         """A record of a table as an object."""
         if isinstance(record, Mapping):
             return record
-        return dict(zip(self.columns or (), record, strict=False))
+        return dict(zip(_distinct(self.columns or ()), record, strict=False))
 
     def _packed(self, piece: bytes) -> bytes:
         if not self.gzip or not piece:
             return piece
         deflate = zlib.compressobj(6, zlib.DEFLATED, 31)
         return deflate.compress(piece) + deflate.flush()
+
+
+@lru_cache(maxsize=16)
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names for the members of an object: the second `note` of a header is `note_2`."""
+    found: dict[str, None] = {}
+    for name in names:
+        shown, number = name, 1
+        while shown in found or (number > 1 and shown in names):
+            number += 1
+            shown = f"{name}_{number}"
+        found[shown] = None
+    return tuple(found)
+
+
+def _dumped(item: Mapping[str, object]) -> bytes:
+    """JSON of one row; whole numbers of any length, which orjson does not write."""
+    try:
+        return orjson.dumps(item)
+    except orjson.JSONEncodeError:
+        return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()

@@ -34,6 +34,7 @@ class ParquetList:
             self._file = parquet.ParquetFile(path)
         except (OSError, ValueError) as error:
             raise RequestRefused(f"{path}: not a Parquet file") from error
+        self._path = path
         self.schema = self._file.schema_arrow
         self.total_rows = int(self._file.metadata.num_rows)
         self._index, _ = choose_column(self.schema.names, TableShape(None, column, header=True))
@@ -41,7 +42,7 @@ class ParquetList:
     def windows(self) -> Iterator[tuple[Any, Rows]]:
         """Every record batch with its rows."""
         line = 1
-        for batch in self._file.iter_batches(batch_size=WINDOW_ROWS):
+        for batch in self._batches():
             rows = Rows()
             for number, value in enumerate(batch.column(self._index).to_pylist(), line):
                 if isinstance(value, str):
@@ -51,6 +52,18 @@ class ParquetList:
                     rows.add_fault(number, NO_TEXT)
             line += len(rows)
             yield batch, rows
+
+    def _batches(self) -> Iterator[Any]:
+        """Every record batch; raises `RequestRefused` where the file is damaged."""
+        batches = self._file.iter_batches(batch_size=WINDOW_ROWS)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (OSError, ValueError) as error:
+                raise RequestRefused(f"{self._path}: damaged or cut off") from error
+            if batch is None:
+                return
+            yield batch
 
 
 class ParquetOutput:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import fnmatch
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +16,10 @@ from validator.bulk.ndjson import TOO_LONG
 from validator.bulk.rows import RowFault, Rows
 from validator.errors import RequestRefused
 
-EMAIL_NAMES = frozenset(
-    {"email", "e-mail", "mail", "emails", "email address", "email_address", "emailaddress", "address"}
-)
-"""Header names that are taken for the column of addresses when none was asked for; compared in lower case."""
+EMAIL_NAMES = frozenset({"email", "e-mail", "mail", "emails", "email address", "email_address", "emailaddress"})
+"""Header names that mostly stand over the column of addresses; `column_named` knows more. In lower case."""
 
+_QUOTED = re.compile(r'"[^"]*(?:"|$)')
 NOT_UTF8 = RowFault(400, "not UTF-8")
 NO_CELL = RowFault(422, "the row has no cell in the column of addresses")
 OPEN_QUOTE = RowFault(422, "a quote that is not closed")
@@ -38,8 +38,19 @@ class TableShape:
 
 
 def sniff_delimiter(line: str) -> str:
-    """The character that cuts *line* into most cells; a comma when none does."""
-    return max(",;\t", key=lambda mark: (line.count(mark), mark == ","))
+    """The character that cuts *line* into most cells; a comma when none does. What is quoted is not cut."""
+    bare = _QUOTED.sub("", line) if '"' in line else line
+    return max(",;\t", key=lambda mark: (bare.count(mark), mark == ","))
+
+
+def column_named(names: Sequence[str]) -> int | None:
+    """Which of the columns or members called *names* holds addresses, when none was asked for; None when unclear."""
+    for index, name in enumerate(names):
+        if name.strip().lower() in EMAIL_NAMES:
+            return index
+    from validator.blacklist.importing.columns import address_column
+
+    return address_column(names)
 
 
 class TableDecoder:
@@ -161,16 +172,17 @@ def choose_column(cells: Sequence[str], shape: TableShape) -> tuple[int, bool]:
                 return index, True
         raise RequestRefused("column: there is no such column in the header")
     if shape.header is not False:
-        for index, name in enumerate(names):
-            if name in EMAIL_NAMES:
-                return index, True
+        named = column_named(cells)
+        is_sure = bool(shape.header) or not any("@" in cell for cell in cells)
+        if named is not None and (is_sure or names[named] in EMAIL_NAMES):
+            return named, True
     if len(cells) == 1:
         return 0, bool(shape.header)
     if not shape.header:
         for index, cell in enumerate(cells):
             if "@" in cell:
                 return index, False
-    raise RequestRefused("column: name the column of addresses")
+    raise RequestRefused("column: none is known to hold addresses; name it (column=NAME, --column NAME)")
 
 
 def choose_columns(cells: Sequence[str], shape: TableShape, columns: Sequence[str]) -> tuple[list[int], bool]:

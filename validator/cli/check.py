@@ -5,6 +5,8 @@ This file only reads the options; `check_addresses`, `check_list` and `check_fix
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -89,7 +91,11 @@ def check_command(
     """
     from validator.bulk.files import require_format
     from validator.cli.check_engine import Engine
+    from validator.cli.written import refuse_unwritable
 
+    files = files_among(what)
+    read = [path for path in (*files, *(allow or ()), zone, replay, settings_file) if path is not None]
+    refuse_unwritable({"--out": out, "--report": report, "--record": record}, read)
     engine = Engine.choose(
         settings_file=settings_file, zone=zone, replay=replay, record=record, no_dns=no_dns,
         url=url, key=key, sanitize=sanitize, explain=explain, lists=tuple(lists or ()),
@@ -98,8 +104,13 @@ def check_command(
         require_format(read_as, "--input")
     if record is not None and jobs > 1:
         raise RequestRefused("--record: by one process only")
-    files = files_among(what)
     if not files:
+        for_files = {
+            "--out": out, "--resume": resume, "--report": report, "--input": read_as, "--output": write_as,
+            "--column": column, "--field": field, "--raw-cells": raw_cells, "--fail-on": fail_on, "--allow": allow,
+        }  # fmt: skip
+        _refuse(for_files, "for files only")
+        what = [os.fsencode(word).decode("utf-8", "replace") for word in what]
         from validator.cli.check_addresses import check_addresses
 
         if output in _OF_FIXTURES:
@@ -108,15 +119,23 @@ def check_command(
     from validator.cli.check_rules import Rules
 
     rules = Rules.read(fail_on, allow or (), no_dns=no_dns)
-    if output is not None or field or len(files) > 1 or is_fixture(files[0], read_as):
+    is_document = output is None and not field and len(files) == 1 and is_fixture(files[0], read_as)
+    if out is not None and output is None and (is_document or field or len(files) > 1):
+        what_it_is = f"{files[0]} is a document" if is_document else "these are fixtures"
+        raise RequestRefused(f"--out: {what_it_is}, not one list; add --format to write the findings")
+    if output is not None or field or len(files) > 1 or is_document:
         from validator.cli.check_fixtures import check_fixtures
 
+        for_lists = {"--resume": resume, "--output": write_as, "--raw-cells": raw_cells}
+        _refuse(for_lists, "for one list without --format only")
         raise typer.Exit(
             check_fixtures(
                 engine, files, rules, form=output or OutputFormat.TEXT, read_as=read_as, fields=field or (),
                 columns=column or (), out=out, report=report, addresses=addresses,
             )
         )  # fmt: skip
+    if column is not None and len(column) > 1:
+        raise RequestRefused("--column: a list has one column of addresses; add --format for several")
     from validator.cli.check_list import ListRun
 
     run = ListRun(
@@ -127,7 +146,8 @@ def check_command(
 
 
 def files_among(what: list[str]) -> list[Path]:
-    """*what* as files, or nothing when they are addresses; raises `RequestRefused` for a mixture."""
+    """*what* as files, each once, or nothing when they are addresses; raises `RequestRefused` for a mixture."""
+    what = list(dict.fromkeys(what))
     paths = [Path(word) for word in what]
     are_files = [_is_file(word, path) for word, path in zip(what, paths, strict=True)]
     if not any(are_files):
@@ -135,25 +155,37 @@ def files_among(what: list[str]) -> list[Path]:
     if not all(are_files):
         raise RequestRefused("give either addresses or files, not both")
     for word, path in zip(what, paths, strict=True):
-        if word != "-" and not path.is_file():
-            raise RequestRefused(f"{word}: no such file")
+        if word == "-" or path.is_file():
+            continue
+        if path.is_dir():
+            raise RequestRefused(f"{word}: is a folder; name the files in it")
+        if path.exists():
+            raise RequestRefused(f"{word}: is a pipe or a device; send it to standard input and name that with -")
+        raise RequestRefused(f"{word}: no such file")
     return paths
 
 
 def _is_file(word: str, path: Path) -> bool:
-    """A file that is there, standard input, or a name that only a file can have."""
+    """A file or folder that is there, standard input, or a name that only a file can have."""
     from validator.bulk.files import format_of_name
 
-    if word == "-" or (len(word) < 1_024 and "\0" not in word and path.is_file()):
+    if word == "-" or os.path.isfile(word):
         return True
-    return "@" not in word and (format_of_name(path) is not None or "/" in word)
+    return "@" not in word and (format_of_name(path) is not None or "/" in word or os.path.isdir(word))
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    """Raise `RequestRefused` for the first option that was given although it would change nothing."""
+    for name, value in options.items():
+        if value not in (None, False, []):
+            raise RequestRefused(f"{name}: {why}")
 
 
 def is_fixture(path: Path, read_as: str | None) -> bool:
     """A document that is no list: YAML, or JSON that does not begin with an array."""
     from validator.bulk.files import STDIN, ListFormat, format_of_name, head_of
 
-    kind = ListFormat(read_as) if read_as in set(ListFormat) else format_of_name(path)
+    kind = ListFormat(read_as) if read_as is not None else format_of_name(path)
     if kind is ListFormat.YAML:
         return True
     return (

@@ -15,7 +15,7 @@ from validator.bulk.processes import OpenChecker
 from validator.bulk.rows import RowOptions
 from validator.checker import CheckOptions
 from validator.cli.logs import log_to_stderr
-from validator.client import AsyncClient, CheckAnswer
+from validator.client import AddressError, AsyncClient, CheckAnswer, ClientError
 from validator.errors import RequestRefused
 from validator.settings import OnUnknown, Settings, load_settings
 from validator.verdict import Reason, Status, Verdict
@@ -59,6 +59,8 @@ class Engine:
         chosen = [name for name, value in (("--zone", zone), ("--replay", replay), ("--no-dns", no_dns)) if value]
         if len(chosen) > 1:
             raise RequestRefused(f"{' and '.join(chosen)}: choose one")
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise RequestRefused("--url: a URL such as http://127.0.0.1:8080 is needed")
         if url is not None and (chosen or record):
             raise RequestRefused("--url: the service asks DNS, so --zone, --replay, --record and --no-dns do not fit")
         if record is not None and chosen:
@@ -75,6 +77,16 @@ class Engine:
             changes["dns_record_file"] = record
         options = CheckOptions(sanitize=sanitize, explain=explain, lists=lists)
         return cls(settings.model_copy(update=changes), options, url, key, no_dns)
+
+    @property
+    def answered_by(self) -> str:
+        """Who answers for DNS, in a word or two: a run is continued by the same."""
+        if self.url is not None:
+            return "service"
+        if self.no_dns:
+            return "nobody"
+        source = self.settings.dns_zone_file or self.settings.dns_replay_file
+        return "resolver" if source is None else str(Path(source).resolve())
 
     @property
     def row_options(self) -> RowOptions:
@@ -115,10 +127,12 @@ class RemoteChecker:
         answers = await self._client.check_batch(
             texts, sanitize=options.sanitize, explain=options.explain, on_unknown="accept", lists=options.lists
         )
-        return [_verdict_of(answer) for answer in answers if isinstance(answer, CheckAnswer)]
+        return [_verdict_of(answer) for answer in answers]
 
 
-def _verdict_of(answer: CheckAnswer) -> Verdict:
+def _verdict_of(answer: CheckAnswer | AddressError) -> Verdict:
+    if not isinstance(answer, CheckAnswer):
+        raise ClientError(f"the service has no verdict on one of the rows: {answer.detail}")
     is_address = answer.reason is not Reason.INVALID
     domain = answer.email.rpartition("@")[2] if is_address or answer.status is not Status.INVALID else ""
     return Verdict(

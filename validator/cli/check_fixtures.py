@@ -13,7 +13,7 @@ import typer
 from validator import __version__
 from validator.bulk.answers import Answer
 from validator.bulk.documents import Cell
-from validator.bulk.files import STDIN, ListFormat, format_of_content, format_of_name
+from validator.bulk.files import STDIN, ListFormat, format_of_content, format_of_name, refuse_foreign
 from validator.bulk.findings import (
     Level,
     ListFinding,
@@ -36,6 +36,7 @@ from validator.cli.check_engine import Engine, run
 from validator.cli.check_report import write_report
 from validator.cli.check_rules import Rules
 from validator.cli.exits import Exit
+from validator.cli.written import shown_name, write_whole
 from validator.errors import RequestRefused
 from validator.verdict import Verdict
 
@@ -76,7 +77,7 @@ def check_fixtures(
     seconds = time.monotonic() - begun
     text = b"".join(_formed(outcome, form, addresses=addresses))
     if out is not None and out != STDIN:
-        out.write_bytes(text)
+        write_whole(out, text)
     else:
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()
@@ -85,7 +86,7 @@ def check_fixtures(
     # machine-readable forms keep standard output for themselves
     typer.echo("\n".join(closing), err=form is not OutputFormat.TEXT)
     if report is not None:
-        write_report(report, outcome.summary, source=", ".join(str(path) for path in files[:3]), seconds=seconds)
+        write_report(report, outcome.summary, source=", ".join(map(shown_name, files[:3])), seconds=seconds)
     return outcome.exit
 
 
@@ -101,7 +102,7 @@ async def _judge(
     outcome = Outcome([], [], Summary(), Exit.ALL_VALID)
     async with engine.open_checker() as checker:
         for path in files:
-            name = "<stdin>" if path == STDIN else path.as_posix()
+            name = shown_name(path)
             cells: list[Cell] = []
             count = 0
             try:
@@ -145,6 +146,7 @@ def _weigh(
 
 def _cells(path: Path, read_as: str | None, fields: Sequence[str], columns: Sequence[str]) -> Iterator[Cell]:
     raw = _read(path)
+    refuse_foreign(path, raw)
     kind = ListFormat(read_as) if read_as is not None else format_of_name(path)
     if kind is ListFormat.PARQUET:
         raise RequestRefused("parquet has no lines to point at; give --out instead of --format")
@@ -152,6 +154,8 @@ def _cells(path: Path, read_as: str | None, fields: Sequence[str], columns: Sequ
         text = raw.decode("utf-16" if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise RequestRefused(f"line {raw.count(10, 0, error.start) + 1}: not UTF-8") from None
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # as old spreadsheets on a Mac end a line
     return scan_all(text, kind or format_of_content(raw[:4_096]), fields=fields, columns=columns)
 
 
@@ -159,15 +163,30 @@ def _read(path: Path) -> bytes:
     if path == STDIN:
         raw = sys.stdin.buffer.read(MAX_FIXTURE_BYTES + 1)
     else:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FIXTURE_BYTES + 1)
+        try:
+            with path.open("rb") as file:
+                raw = file.read(MAX_FIXTURE_BYTES + 1)
+        except OSError as error:
+            raise RequestRefused(error.strerror or "cannot be read") from error
     if raw.startswith(MAGIC):
-        gunzip = Gunzip()
-        raw = b"".join(gunzip.feed(raw))
-        gunzip.finish()  # half a file has no findings in its other half
+        raw = _unpacked(raw)
     if len(raw) > MAX_FIXTURE_BYTES:
         raise RequestRefused(f"more than {MAX_FIXTURE_BYTES} bytes: read it as a list, without --format")
     return raw
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The text of a compressed file, and no more than one byte over the limit; one that is cut off is refused."""
+    gunzip = Gunzip()
+    pieces, length = [], 0
+    for piece in gunzip.feed(packed):
+        pieces.append(piece)
+        length += len(piece)
+        if length > MAX_FIXTURE_BYTES:
+            break
+    else:
+        gunzip.finish()
+    return b"".join(pieces)
 
 
 def _line_of(message: str) -> int:

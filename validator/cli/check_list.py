@@ -15,12 +15,14 @@ import typer
 from validator.bulk.checkpoint import ListOutput, fingerprint
 from validator.bulk.files import (
     STDIN,
+    UNREADABLE_ENDINGS,
     ListFile,
     ListFormat,
     ListShape,
     format_of_content,
     format_of_name,
     head_of,
+    refuse_foreign,
     require_format,
 )
 from validator.bulk.findings import summary_lines
@@ -33,6 +35,7 @@ from validator.cli.check_engine import Engine, run
 from validator.cli.check_report import write_report
 from validator.cli.check_rules import Rules
 from validator.cli.exits import Exit
+from validator.cli.written import shown_name
 from validator.errors import RequestRefused
 
 
@@ -76,7 +79,12 @@ class ListRun:
         if self.out is not None and self.resume and ListOutput(self.out).is_complete():
             typer.echo(f"{self.out} is complete: nothing to resume", err=True)
             return Exit.ALL_VALID
-        summary, seconds = run(self._judge(engine, source, kind))
+        try:
+            summary, seconds = run(self._judge(engine, source, kind))
+        except KeyboardInterrupt:
+            if self.out is not None and ListOutput(self.out).is_cut_off():
+                typer.echo("cut off; the same command with --resume goes on", err=True)
+            raise
         return self._close(summary, seconds, rules)
 
     def _require_parquet(self, kind: ListFormat, written: ListFormat) -> None:
@@ -95,12 +103,13 @@ class ListRun:
         lines = [f"{summary.rows:,} addresses in {seconds:.1f} s{rate}", *summary_lines(summary)]
         typer.echo("\n".join(lines), err=self.out == STDIN)
         if self.report is not None:
-            write_report(self.report, summary, source=self.path.name, seconds=seconds)
+            write_report(self.report, summary, source=shown_name(Path(self.path.name)), seconds=seconds)
         return rules.exit_of_counts(summary)
 
     async def _judge(self, engine: Engine, source: ListFile, kind: ListFormat) -> tuple[Summary, float]:
         options: dict[str, Any] = {
             "sanitize": engine.options.sanitize, "explain": engine.options.explain, "lists": list(engine.options.lists),
+            "dns": engine.answered_by,
         }  # fmt: skip
         output = self._output()
         async with contextlib.AsyncExitStack() as stack:
@@ -133,10 +142,8 @@ class ListRun:
             raise RequestRefused("--resume: standard input cannot be read again")
         if self.out == STDIN:
             raise RequestRefused("--out: name a file")
-        if self.path != STDIN and self.out.exists() and self.out.samefile(self.path):
-            raise RequestRefused("--out: is the list itself")
-        if not self.out.parent.is_dir():
-            raise RequestRefused(f"{self.out}: no such folder")
+        if self.out.exists() and not self.out.is_file():
+            raise RequestRefused(f"--out: {self.out} is not a file; it would be replaced by one")
         return ListOutput(self.out)
 
     def _input_format(self) -> ListFormat:
@@ -145,13 +152,21 @@ class ListRun:
         found = format_of_name(self.path) if self.path != STDIN else None
         if found is None and self.path == STDIN:
             raise RequestRefused("standard input: say what it is with --input")
-        return found or format_of_content(head_of(self.path))
+        head = head_of(self.path)
+        refuse_foreign(self.path, head)
+        return found or format_of_content(head)
 
     def _output_format(self, kind: ListFormat) -> ListFormat:
+        assert self.out is not None
         if self.write_as is not None:
-            return require_format(self.write_as, "--output")
-        named = format_of_name(self.out) if self.out is not None else None
-        return named if named is not None and named is not ListFormat.YAML else kind
+            named: ListFormat | None = require_format(self.write_as, "--output")
+        else:
+            named = format_of_name(self.out)
+            if named is None and self.out.suffix.lower() in UNREADABLE_ENDINGS:
+                raise RequestRefused(f"--out: {self.out.suffix} cannot be written; csv opens in spreadsheets")
+        if named is ListFormat.YAML:
+            raise RequestRefused("YAML: lists are written as csv, tsv, txt, ndjson, json or parquet")
+        return named or kind
 
     def _shape(self, source: ListFile, kind: ListFormat) -> OutputShape:
         assert self.out is not None

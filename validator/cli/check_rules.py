@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from validator.bulk.findings import REPAIRED, UNKNOWN, Level, rule_of
+from validator.bulk.findings import REPAIRED, UNKNOWN, Level, is_repaired, rule_of
 from validator.bulk.summary import Summary
 from validator.cli.exits import Exit
 from validator.errors import RequestRefused
@@ -46,6 +46,8 @@ class Rules:
     def finding(self, verdict: Verdict) -> tuple[str, Level] | None:
         """The rule and weight of what there is to say about a verdict; None when there is nothing."""
         rule = rule_of(verdict)
+        if rule == UNKNOWN and UNKNOWN not in self.fail_on and REPAIRED in self.fail_on and is_repaired(verdict):
+            rule = REPAIRED  # certain, whatever DNS would have said
         if rule is None or (rule == REPAIRED and REPAIRED not in self.fail_on):
             return None
         if rule == UNKNOWN and self.no_dns and UNKNOWN not in self.fail_on:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
+from io import UnsupportedOperation
 
 from validator.errors import (
     Conflict,
@@ -35,7 +38,10 @@ class Exit(IntEnum):
 def end_with(command: Callable[[], object]) -> None:
     """Run a command; what it raises becomes a sentence and an exit code."""
     try:
-        command()
+        try:
+            command()
+        finally:
+            sys.stdout.flush()  # what cannot be written is found here, not by the interpreter on its way out
     except ValidatorError as error:
         sys.stderr.write(f"validator: {error}\n")
         sys.exit(exit_of(error))
@@ -47,10 +53,17 @@ def end_with(command: Callable[[], object]) -> None:
     except OSError as error:  # a file that cannot be written, a disk that is full
         place = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"validator: {place}{error.strerror or type(error).__name__}\n")
+        _drop_output()
         sys.exit(Exit.USAGE)
     except Exception:  # noqa: BLE001 - the outermost place: of itself Python ends a bug with 1, as if it were a verdict
         traceback.print_exc()
         sys.exit(Exit.UNDECIDED)
+
+
+def _drop_output() -> None:
+    """Have the interpreter not try again to write what could not be written."""
+    with contextlib.suppress(UnsupportedOperation):  # no stream of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_of(error: ValidatorError) -> Exit:

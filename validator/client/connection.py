@@ -73,7 +73,8 @@ class Connection:
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 if last:
-                    raise Unreachable(f"no answer from the service: {type(error).__name__}") from error
+                    words = getattr(error, "strerror", None) or type(error).__name__
+                    raise Unreachable(f"no answer from {self._host}: {words}") from error
                 self._sleep(_backoff_s(attempt))
                 continue
             if status == 200:

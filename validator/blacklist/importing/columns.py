@@ -108,6 +108,11 @@ _TOLD_BY = {
 }
 """Columns that only lists for one cause have, as Mailchimp's; a tag beside an `address` is Mailgun's."""
 _BY_NAME = {name: column for column, names in _NAMES.items() for name in names}
+_POSTAL = frozenset({"address", "адрес"})
+_DOUBTFUL = _POSTAL | {"contact", "subscriber"}
+"""Names that may mean a street or a person, where another column is called `email`."""
+_OF_ENTRIES = frozenset({"value", "domain", "домен"})
+"""Names of columns that hold more than addresses."""
 _DELIMITERS = (",", ";", "\t", "|")
 
 _WORDS = {
@@ -194,7 +199,23 @@ def recognise(cells: Sequence[str]) -> dict[Column, int] | None:
         column = column_of(cell)
         if column is not None:
             found.setdefault(column, position)
+    if Column.VALUE in found and _plain(cells[found[Column.VALUE]]) in _DOUBTFUL:
+        better = address_column(cells)
+        found[Column.VALUE] = found[Column.VALUE] if better is None else better
     return found if Column.VALUE in found else None
+
+
+def address_column(names: Sequence[str]) -> int | None:
+    """Which column holds email addresses by its name; one that may hold postal ones only where no other does."""
+    plain = [_plain(name) for name in names]
+    ours = [_BY_NAME.get(name) or _BY_NAME.get(_unaccented(name)) for name in plain]
+    sure = (
+        place
+        for place, (name, column) in enumerate(zip(plain, ours, strict=True))
+        if column is Column.VALUE and name not in _DOUBTFUL and name not in _OF_ENTRIES
+    )
+    perhaps = (place for place, name in enumerate(plain) if name in _POSTAL)
+    return next(sure, next(perhaps, None))
 
 
 def column_of(name: str) -> Column | None:
