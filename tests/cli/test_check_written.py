@@ -170,3 +170,39 @@ def test_a_run_is_continued_with_the_same_source_of_dns(tmp_path: Path) -> None:
 
     engines = [engine(), engine(no_dns=True), engine(zone=DEMO_ZONE), engine(url="http://127.0.0.1:1")]
     assert len({one.answered_by for one in engines}) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("ping", "--url", "http://127.0.0.1:9", "--timeout-s", "-1"), "--timeout-s"),
+        (("ping", "--url", "http://127.0.0.1:9", "--timeout-s", "nan"), "--timeout-s"),
+        (("dns", "a.test", "--replay", "seen", "--record", "seen"), "--record"),
+        (("dns", "a.test", "--zone", "zone", "--record", "zone"), "--record"),
+        (("blacklist", "lists", "--note", "hi"), "--make"),
+        (("blacklist", "import", "zone", "--list", "A B"), "--list"),
+        (("blacklist", "import", "pipe"), "standard input"),
+        (("blacklist", "export", "-o", "no/x.csv"), "no/x.csv"),
+    ],
+)
+def test_other_commands_write_nothing_that_is_read_either(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    for name in ("seen", "zone"):
+        (tmp_path / name).write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    done = call(tmp_path, *words)
+    assert done.returncode == 2, done
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    left = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir() if not path.name.startswith("validator.db")}
+    assert left == before
+
+
+def test_what_breaks_off_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    from validator.cli.written import written_whole
+
+    (tmp_path / "x.csv").write_text("before")
+    with pytest.raises(OSError, match="full"), written_whole(tmp_path / "x.csv") as file:  # noqa: PT012
+        file.write(b"half")
+        raise OSError("full")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x.csv", "before")]

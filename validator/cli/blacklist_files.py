@@ -29,6 +29,7 @@ from validator.cli.blacklist import (
 )
 from validator.cli.exits import Exit
 from validator.cli.terminal import counted
+from validator.cli.written import written_whole
 
 if TYPE_CHECKING:
     from validator.blacklist.batch import Batch
@@ -59,8 +60,13 @@ def import_command(
     """Enter FILE; the whole import can be undone. Exit code 1 when some lines made no entry."""
     from validator.blacklist.import_options import ImportOptions
     from validator.blacklist.imports import file_chunks
+    from validator.blacklist.keys import list_name
 
     standard_input = str(file) == "-"
+    if list_name(name) != name:
+        raise typer.BadParameter(f"--list {name!r}: 1 to 64 of a-z, 0-9, dash, underscore")
+    if not standard_input and file.exists() and not file.is_file():
+        raise typer.BadParameter(f"{file} is no regular file; send it to standard input and name that with -")
     if not standard_input and not file.is_file():
         raise typer.BadParameter(f"no file {file}")
     if not standard_input:
@@ -227,7 +233,7 @@ def export_command(
 
     async def write(blacklist: Blacklist) -> None:
         await blacklist.require_lists(name or ())
-        with output.open("wb") if output is not None else nullcontext(sys.stdout.buffer) as target:
+        with written_whole(output) if output is not None else nullcontext(sys.stdout.buffer) as target:
             async for piece in blacklist.exporting.export(wanted, form=ExportFormat(form), fields=chosen):
                 target.write(piece)
             target.flush()

@@ -50,6 +50,8 @@ def lists_command(
     """Show the named lists, make or delete one."""
     if make is not None and delete is not None:
         raise typer.BadParameter("--make and --delete: choose one")
+    if note and make is None:
+        raise typer.BadParameter("--note: goes with --make")
     if make is not None:
         name = make
         _, new = on_list(settings_file, lambda found: found.counting.put_list(name, note=note, actor=actor()))

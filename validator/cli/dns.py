@@ -29,10 +29,12 @@ def dns_command(
     """Look DOMAINS up and show the evidence. Exit code: 0 all take mail, 1 some do not, 2 usage, 3 could not tell."""
     import time
 
+    from validator.cli.written import refuse_unwritable
     from validator.mx.present import describe_route, is_never_asked
     from validator.mx.route import RouteOutcome
     from validator.settings import load_settings
 
+    refuse_unwritable({"--record": record}, [path for path in (zone, replay, settings_file) if path is not None])
     given = {"dns_zone_file": zone, "dns_record_file": record, "dns_replay_file": replay}
     settings = load_settings(settings_file)
     settings = settings.model_copy(update={name: path for name, path in given.items() if path is not None})

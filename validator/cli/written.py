@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
-from validator.bulk.files import STDIN
 from validator.errors import RequestRefused
+
+STDIN = Path("-")
+"""Standard input or output, where a file is named."""
 
 BESIDE = (".partial", ".resume", ".resume.new")
 """Endings of what stands beside a file while it is being written."""
@@ -44,19 +48,28 @@ def shown_name(path: Path) -> str:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Replace the file at *path*, or leave it as it was; a device or pipe is written to. Raises `RequestRefused`."""
-    target = path.resolve()
-    partial = target.with_name(f"{target.name}.partial")
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(content)
-            return
-        try:
-            partial.write_bytes(content)
-            if target.exists():
-                os.chmod(partial, target.stat().st_mode & 0o7777)
-            partial.replace(target)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
+        with written_whole(path) as file:
+            file.write(content)
     except OSError as error:
         raise RequestRefused(f"{path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the place of *path* at the end, and is gone when the end is not come to."""
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        if target.exists():
+            partial.chmod(target.stat().st_mode & 0o7777)
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
