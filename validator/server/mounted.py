@@ -18,6 +18,7 @@ from validator.server.load import Flight
 from validator.server.problems import ProblemException, from_error
 from validator.server.request_id import REQUEST_ID, request_id_of
 from validator.server.routes import Route, Scope
+from validator.server.seldom import Seldom
 
 log = structlog.get_logger("validator.server")
 
@@ -41,6 +42,7 @@ class Mounted:
         self._is_watched = route.scope is not None or route.rate_limited
         self._deadline_s = math.inf if route.streams or route.slow else settings.handler_timeout_s
         self._logged_share = settings.access_log_pct / 100
+        self._failures = Seldom()
         self._observe = metrics.time_tally(metrics.HTTP_SECONDS.labels(route.path)).observe
         self._counters: dict[int, metrics.Tally] = {}
         self._counters[200] = self._counter(200)
@@ -100,13 +102,17 @@ class Mounted:
             case web.HTTPException():
                 problem = http_problem(error)
             case _:
-                log.error("request.bug", route=self._route.path, request_id=request_id, exc_info=error)
+                self._log_failure("request.bug", request_id, exc_info=error)
                 return ProblemException(500)
         if problem.status >= 500:
             told = {"why": str(error)} if isinstance(error, StorageUnavailable) else {}  # our words, nothing of a row
-            kind = type(error).__name__
-            log.error("request.failed", route=self._route.path, request_id=request_id, error=kind, **told)
+            self._log_failure("request.failed", request_id, error=type(error).__name__, **told)
         return problem
+
+    def _log_failure(self, event: str, request_id: str, **told: object) -> None:
+        more = self._failures.admit()
+        if more is not None:
+            log.error(event, route=self._route.path, request_id=request_id, **told, **more)
 
     def _counter(self, status: int) -> metrics.Tally:
         return metrics.tally(metrics.HTTP_REQUESTS.labels(self._route.path, str(status)))
