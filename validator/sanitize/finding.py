@@ -69,7 +69,7 @@ class CandidateFinder:
             name, ending = self._targets.split(domain)
             exists = is_delegated(domain)
             found += self._same_name(domain, exists)
-            found += self._same_letters(domain, exists)
+            found += self._same_letters(domain, name, ending, exists)
             if exists and self._is_far(name, ending):
                 return found
             if ending in self._targets.by_ending:
@@ -88,7 +88,8 @@ class CandidateFinder:
         within_reach = self._targets.within_reach.get(ending)
         if within_reach is None or "." in name or ending in _ANY_SLIP or ending in _CYRILLIC_COUNTRIES:
             return False
-        return one_letter_for_two(name) == name and not within_reach.near(name, edits_of(name), 1)
+        # the library goes another way for a limit of 1, which takes a third longer
+        return one_letter_for_two(name) == name and not within_reach.near(name, edits_of(name), 2)
 
     def below_known(self, domain: str, parent: str) -> Iterable[Candidate]:
         """Subdomains of a provider: nearly always the provider was meant, but only a repeated name is sure."""
@@ -192,7 +193,7 @@ class CandidateFinder:
             cost = min(cost, (0.6 if target.famous else 1.2) + 0.1 * target.tier)
         return Candidate(cost, target, target.domain, rule, 0.5, reach, capped=True)
 
-    def _same_letters(self, domain: str, exists: bool) -> Iterable[Candidate]:
+    def _same_letters(self, domain: str, name: str, ending: str, exists: bool) -> Iterable[Candidate]:
         """Only dots and hyphens differ, or the provider's whole domain stands where its name should."""
         letters = flat(domain)
         target = self._targets.flat.get(letters)
@@ -200,7 +201,6 @@ class CandidateFinder:
             sure = not exists or (target.tier < 3 and len(target.name) > 4)
             yield Candidate(0.4, target, target.domain, "domain.dot", 1.0, 1.0, capped=not sure)
             return
-        name, ending = self._targets.split(domain)
         doubled = self._targets.flat.get(flat(name))
         if doubled is not None and (doubled.ending == ending or (not exists and len(doubled.domain) > 5)):
             sure = doubled.tier < 3 and len(doubled.domain) > 5
