@@ -21,7 +21,7 @@ from statistics import median
 from bench._names import ENDINGS, available, nsd
 from bench._served import ROOT, Served, free_port, service, service_environment, serving
 
-CONNECTIONS = 50
+CONNECTIONS, CROWD = 50, 1_500
 STARTS = 7
 _HOT = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -58,10 +58,10 @@ class Series:
         )
 
 
-def measure(series: Series, served: Served, script: Path, seconds: float) -> None:
+def measure(series: Series, served: Served, script: Path, seconds: float, connections: int = CONNECTIONS) -> None:
     """One round of wrk against one server."""
     before = served.cpu_s()
-    words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)]
+    words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
     text = subprocess.run(
         [*words, f"http://127.0.0.1:{served.port}/check"], check=True, capture_output=True, text=True
     ).stdout
@@ -121,6 +121,7 @@ def main(rounds: int = 7, seconds: float = 3) -> None:
         bare_series, hot_series, pair_series = Series("bare aiohttp"), Series("hot"), Series("hot, 2 workers")
         cold_series, cold_pair = Series("cold"), Series("cold, 2 workers")
         cold_compared, cold_authority = Series("cold, under .com"), Series("cold, all sections")
+        bare_crowd, hot_crowd = Series(f"bare, {CROWD:,} connections"), Series(f"hot, {CROWD:,} connections")
         for number in range(rounds):
             cold, compared = (folder / f"{ending}{number}.lua" for ending in ENDINGS)
             for script, ending in zip((cold, compared), ENDINGS, strict=True):
@@ -132,18 +133,21 @@ def main(rounds: int = 7, seconds: float = 3) -> None:
             measure(cold_authority, three, cold, seconds)
             measure(pair_series, two, hot, seconds)
             measure(cold_pair, two, cold, seconds)
+            measure(bare_crowd, bare, hot, seconds, CROWD)
+            measure(hot_crowd, one, hot, seconds, CROWD)
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
         print("| | requests/s | x bare | CPU µs/request | p50 / p99 ms | p99 x bare |")
         print("| --- | --- | --- | --- | --- | --- |")
-        for series in (bare_series, hot_series, cold_series, cold_compared, cold_authority, pair_series, cold_pair):
+        ours = (hot_series, cold_series, cold_compared, cold_authority, pair_series, cold_pair)
+        for series in (bare_series, *ours, bare_crowd, hot_crowd):
             print(series.row(bare_series))
         gain = median(two / one for two, one in zip(pair_series.rate, hot_series.rate, strict=True))
         print(f"\n2 workers over 1, hot: x {gain:.2f}. CPU of a hot check over the bare handler's: ", end="")
         print(f"{median(hot_series.cpu_us) - median(bare_series.cpu_us):+.1f} µs.")
         first = starts(folder)
-        packages, ours = (f"{first[name]:.2f} s ({first[name] / first['bare']:.2f} x)" for name in ("packages", "ours"))
+        packages, own = (f"{first[name]:.2f} s ({first[name] / first['bare']:.2f} x)" for name in ("packages", "ours"))
         print(f"Start to first answer, median of {STARTS}: bare {first['bare']:.2f} s, ", end="")
-        print(f"bare with our packages imported {packages}, ours {ours}.")
+        print(f"bare with our packages imported {packages}, ours {own}.")
         shown = " + ".join(f"{size:.0f}" for size in two.memory_mib())
         print(f"Memory (PSS) after the run: bare {sum(bare.memory_mib()):.0f} MiB, one process ", end="")
         print(f"{sum(one.memory_mib()):.0f} MiB, supervisor and 2 workers {shown} MiB.")
