@@ -17,7 +17,7 @@ import structlog
 from validator.background import keep_running
 from validator.metrics import DNS_CACHE, DNS_CACHED_DOMAINS, DNS_REWRITING, DNS_ROUTES
 from validator.mx.budget import NameBudget
-from validator.mx.cache import STALE_S, FailureMemo, HostSets, ShardedTable
+from validator.mx.cache import STALE_S, FailureMemo, HostSets, Moments, ShardedTable
 from validator.mx.canary import CANARY_EVERY_S
 from validator.mx.client import DnsClient
 from validator.mx.health import ResolverHealth, ResolverState, ServerState
@@ -103,6 +103,7 @@ class MxResolver:
         self._failures = FailureMemo(cache_domains)
         self._faults: ShardedTable[RouteFinding] = ShardedTable(cache_domains)
         self._host_sets = HostSets(max(1_000, cache_domains // 4))
+        self._moments = Moments()
         self._hosts = HostBook(source, cache_domains, clock)
         self._budget = NameBudget(names_per_s, names_burst)
         self._rules = LookupRules(source, self._hosts, special, implicit_mx)
@@ -259,7 +260,8 @@ class MxResolver:
     def _as_route(self, domain: str, found: Found, now: float) -> MailRoute:
         hosts = self._host_sets.shared(found.hosts) if found.hosts else ()
         outcome, finding = found.decision
-        return _new(MailRoute, (domain, outcome, finding, hosts, found.implicit, False, now + found.ttl_s, now))
+        found_at, expires_at = self._moments.of(now, found.ttl_s)
+        return _new(MailRoute, (domain, outcome, finding, hosts, found.implicit, False, expires_at, found_at))
 
     def _refusal(self, domain: str, now: float) -> MailRoute | None:
         """Why *domain* is not asked now, as an UNKNOWN route; None when it may be."""
