@@ -146,6 +146,15 @@ def test_both_readers_agree_on_cut_replies(shape: Shape, place: float) -> None:
     agree(data[: question_end + int(place * (len(data) - question_end))], shape.rtype)
 
 
+@pytest.mark.parametrize("texts", [["::ffff:1.2.3.4"], ["::ffff:1.2.3.4", "2a00::1"], ["2a00::1"], ["::1"]])
+def test_a_reply_may_be_cut_anywhere_in_an_address(texts: list[str]) -> None:
+    values = [dns.rdata.from_text("IN", "AAAA", text) for text in texts]
+    for edns in (False, True):
+        data = Shape(28, edns, dns.rcode.NOERROR, NAME, False, values, 300, None, False, False).wire()
+        for end in range(12 + len(encode_question(NAME, 28)), len(data)):
+            assert agree(data[:end], 28) is None
+
+
 @given(shapes(), st.binary(max_size=40))
 def test_reading_never_raises(shape: Shape, tail: bytes) -> None:
     agree(shape.wire() + tail, shape.rtype)

@@ -155,11 +155,11 @@ def _read_records(data: bytes, at: int, count: int, name: str, rtype: int, names
         found, rclass, ttl, length = _RECORD.unpack_from(data, at)
         at += 10
         end = at + length
-        if found != rtype or rclass != _IN or ttl > _MAX_TTL_S:
+        if found != rtype or rclass != _IN or ttl > _MAX_TTL_S or end > len(data):
             raise ValueError("not a plain record")
         least = min(least, ttl)
         if found == _MX:
-            if data[end - 1] == 0 and end <= len(data):
+            if data[end - 1] == 0:
                 target = _whole_name(data[at + 2 : end])
             else:
                 target, after = _read_name(data, at + 2, name)
