@@ -98,6 +98,8 @@ def _labelled(local: str) -> str | None:
     None when the whole is one name, though with signs or a space in it. Closing up two things names a third.
     """
     pieces = local.split()
+    if all(map(str.isdecimal, pieces)):
+        return None  # a telephone number in its groups
     if len(pieces) == 2 and (_NO_NAME.search(pieces[0]) or pieces[0].casefold() in _LABELS):
         return pieces[1]
     if len(pieces) > 1:
