@@ -17,9 +17,11 @@ pytestmark = pytest.mark.load
 
 CLIENTS = 50
 """With so many at once, each with a connection of its own, the capacity is measured."""
-KEPT = {5 * CLIENTS: 0.8, 30 * CLIENTS: 0.5}
-"""Share of the capacity that is served when as many clients ask for five times of it. Each connection has a state that
-is not in the processor's cache when 1,500 take turns: the bare aiohttp handler keeps a half, whoever asks how much."""
+CROWDS = (5 * CLIENTS, 30 * CLIENTS)
+"""As many clients wait at once when five times the capacity is asked for."""
+KEPT = 0.8
+"""Share of the capacity that is to be served then. Where 1,500 connections take turns their state is not in the
+processor's cache, and the bare aiohttp handler keeps a half, whoever asks how much: on a fast machine that fails."""
 
 
 async def test_a_steady_load_with_new_domains_is_served(server: Served) -> None:
@@ -37,7 +39,7 @@ async def test_a_steady_load_with_new_domains_is_served(server: Served) -> None:
         assert p99 <= 50
 
 
-@pytest.mark.parametrize("clients", KEPT)
+@pytest.mark.parametrize("clients", CROWDS)
 async def test_five_times_the_capacity_is_served_or_refused_and_then_all_is_well(server: Served, clients: int) -> None:
     shares, capacities, most_mib = [], [], 0.0
     rounds, seconds = (6, 10.0) if SOAK else (1, 1.5)
@@ -55,7 +57,7 @@ async def test_five_times_the_capacity_is_served_or_refused_and_then_all_is_well
     told(f"overload by {clients}", f"{goodput}, last {flooded}, {most_mib:.0f} MiB, normal after {back_s:.1f} s")
     assert most_mib <= 512
     if SOAK:
-        assert median(shares) >= KEPT[clients]
+        assert median(shares) >= KEPT
 
 
 async def normal_again(server: Served) -> float:

@@ -70,6 +70,5 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         if target.exists():
             partial.chmod(target.stat().st_mode & 0o7777)
         partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    finally:
+        partial.unlink(missing_ok=True)  # there no more once it took the place
