@@ -98,7 +98,9 @@ class EmailAddress(NamedTuple):
 
 DEFAULT_RULES = SyntaxRules()
 
-_PLAIN = re.compile(r"([A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+)@((?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.)+[a-z]{2,63})")
+_PLAIN = re.compile(
+    r"([A-Za-z0-9_+-]++(?>(?:\.[A-Za-z0-9_+-]++)*))@((?:[a-z0-9]++(?>(?:-++[a-z0-9]++)*)\.)+[a-z]{2,63})"
+)
 _PLAIN_LINES = re.compile(f"(?:{_PLAIN.pattern}|[^\\n]*+)\\n")
 _new = tuple.__new__  # what a named tuple's own constructor does, at half the price
 _SHORT = 64

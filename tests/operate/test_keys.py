@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -128,7 +129,7 @@ async def test_a_key_made_elsewhere_works_at_once_and_a_revocation_within_five_s
 async def test_the_store_holds_no_secret(tmp_path: Path) -> None:
     async with service(tmp_path) as here:
         text = await made(here, Scope.CHECK)
-    with sqlite3.connect(tmp_path / "validator.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "validator.db")) as connection:
         dump = "\n".join(connection.iterdump())
     secret = text.rpartition("_")[2] if text.count("_") == 2 else text.split("_", 2)[2]
     assert secret not in dump

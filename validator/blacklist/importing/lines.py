@@ -17,7 +17,7 @@ MAX_LINE_BYTES: Final = 65_536
 FIRST_LOOK_BYTES: Final = 4_096
 """As much as is looked at to tell the encoding."""
 _LINE_END = re.compile(rb"[\r\n]")
-_CYRILLIC_WORDS = re.compile(r"(?:[\x00-\x7f]|(?<![A-Za-z])[\u0400-\u04ff]++(?![A-Za-z]))*+")
+_CYRILLIC_WORDS = re.compile(r"(?>(?:[\x00-\x7f]|(?<![A-Za-z])[\u0400-\u04ff]++(?![A-Za-z]))*)")
 
 
 class Lines:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from validator.blacklist.entry import Kind, Rule
 from validator.blacklist.importing.row import Row
 
-_LOCAL = rb"[a-z0-9_+-]++(?:\.[a-z0-9_+-]++)*+"
-_DOMAIN = rb"(?:(?!xn--)[a-z0-9]++(?:-++[a-z0-9]++)*+\.)+[a-z]{2,63}"
-_RUN = re.compile(rb"(?:(?=[^\n]{3,64}+\n)" + _LOCAL + rb"@" + _DOMAIN + rb"\n)*+")
+_LOCAL = rb"[a-z0-9_+-]++(?>(?:\.[a-z0-9_+-]++)*)"
+_DOMAIN = rb"(?:(?!xn--)[a-z0-9]++(?>(?:-++[a-z0-9]++)*)\.)+[a-z]{2,63}"
+_RUN = re.compile(rb"(?>(?:(?=[^\n]{3,64}+\n)" + _LOCAL + rb"@" + _DOMAIN + rb"\n)*)")
 
 
 class Run(NamedTuple):

@@ -13,15 +13,15 @@ from validator.feedback.mail.failure import ADDRESS
 MAX_MENTIONS = 20
 """Places of one address that are looked at."""
 _MAX_WORDS_CHARS = 4_000
-_PLACE = re.compile(r"(?<![\w.+-])[\w.+-]{0,200}+@(?:[\w-]++\.)*+[\w-]++")
+_PLACE = re.compile(r"(?<![\w.+-])[\w.+-]{0,200}+@(?>(?:[\w-]++\.)*)[\w-]++")
 _CORE = re.compile(r"(?<![\w.+-])[\w.+-]*+@[^@]*+\Z")
 _BEFORE = re.compile(r"[ \t>]*+(?:[45]\d\d )?<?", re.IGNORECASE)
 _WORDS_AFTER = re.compile(
     r">?(?:\s{0,99}+\((?:expanded|generated)[^)]{0,400}+\))?(?::|\.\.\.)[ \t]*+"
-    r"(\S.*+(?:\n[ \t]++\S.*+)*+|(?:\n[ \t]++\S.*+)++)",
+    r"(\S.*+(?>(?:\n[ \t]++\S.*+)*)|(?>(?:\n[ \t]++\S.*+)+))",
     re.IGNORECASE,
 )
-_REASON_BELOW = re.compile(r">?[ \t]{0,99}+\n[ \t>]*+\(reason:\s*+(.*+(?:\n[ \t]++\S.*+)*+)", re.IGNORECASE)
+_REASON_BELOW = re.compile(r">?[ \t]{0,99}+\n[ \t>]*+\(reason:\s*+(.*+(?>(?:\n[ \t]++\S.*+)*))", re.IGNORECASE)
 _SENT_ON_FROM = re.compile(
     rf">?\s{{0,99}}+\((?:ultimately\s++)?(?:expanded|generated)\s++from:?\s++<?({ADDRESS})>?\)", re.IGNORECASE
 )
