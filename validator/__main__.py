@@ -6,13 +6,16 @@ import gc
 import os
 import sys
 
+from validator.absent import absent
+
 
 def run() -> None:
     """Entry point. What is imported stays: looking for garbage among it would take a third of the start."""
     gc.disable()
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_standard_files()
-    _import_structlog_alone()
+    with absent("rich"):  # and pygments: structlog takes them along for consoles, we log JSON. A tenth of the start
+        import structlog  # noqa: F401 - whoever imports it next finds it
     if sys.argv[1:] == ["serve"]:  # no option to read: to describe and parse a command line would take its time
         from validator.cli.exits import end_with
         from validator.cli.starting import start
@@ -32,18 +35,6 @@ def _open_standard_files() -> None:
         if getattr(sys, name) is None:
             os.set_inheritable(number, True)
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115 - for as long as the process lives
-
-
-def _import_structlog_alone() -> None:
-    """structlog takes rich and pygments along when they are there, for consoles; we log JSON. A tenth of the start."""
-    modules: dict[str, object] = sys.modules  # type: ignore[assignment]
-    if "rich" in modules:
-        return
-    modules["rich"] = None  # an import of it fails, which structlog is ready for
-    try:
-        import structlog  # noqa: F401 - whoever imports it next finds it
-    finally:
-        del modules["rich"]
 
 
 if __name__ == "__main__":

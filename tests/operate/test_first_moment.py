@@ -70,6 +70,8 @@ def test_a_start_imports_only_what_answers_first_and_reads_no_certificates() -> 
         "assert aiohttp.connector._SSL_CONTEXT_VERIFIED.cert_store_stats()['x509'] == 0\n"
         "assert aiohttp.connector._SSL_CONTEXT_VERIFIED.verify_mode == ssl.CERT_REQUIRED\n"
         "assert ssl.SSLContext.load_default_certs is before\n"
+        "assert 'aiodns' not in sys.modules\n"
+        "import aiodns\n"
         "assert 'set_default_verify_paths' not in vars(ssl.SSLContext)\n"
     )
     done = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -6,6 +6,8 @@ import ssl
 import sys
 from typing import Any
 
+from validator.absent import absent
+
 
 def _read_nothing(*_: object) -> None:
     """In place of reading the certificate authorities."""
@@ -24,7 +26,8 @@ def import_aiohttp() -> None:
     usual = kind.load_default_certs
     kind.load_default_certs = kind.set_default_verify_paths = _read_nothing
     try:
-        import aiohttp  # noqa: F401 - whoever imports it next finds it
+        with absent("aiodns"):  # that client would resolve names with it
+            import aiohttp  # noqa: F401 - whoever imports it next finds it
     finally:
         kind.load_default_certs = usual
         del kind.set_default_verify_paths  # what is inherited shows again
