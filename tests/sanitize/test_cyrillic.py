@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from tests.effort import examples
 from validator.address import EmailAddress, parse_address
+from validator.reference import Reference
 from validator.reference.providers import Providers
+from validator.reference.suffixes import is_delegated_tld
 from validator.sanitize import Sanitizer
 from validator.sanitize.cyrillic import by_key, by_sound, by_twin, has_cyrillic, only_twins
 
@@ -78,3 +80,20 @@ def test_a_russian_word_is_left_alone_and_its_sound_suggested(sanitizer: Sanitiz
 
 def test_one_letter_has_no_sound_to_go_by_so_the_key_decides(sanitizer: Sanitizer) -> None:
     assert sanitizer.sanitize("ш@gmail.com").text == "i@gmail.com"
+
+
+def test_a_domain_spelled_by_ear_becomes_that_domain_or_stays(
+    reference: Reference, sanitizer: Sanitizer, providers: Providers
+) -> None:
+    """Not one that is near another reading: `аутлук.ру` read as outlook.he is no slip for outlook.be."""
+    spellings = {row["spelled"]: row["meant"] for row in reference.table("cyrillic_aliases").records()}
+    endings = {spelled: meant for spelled, meant in spellings.items() if is_delegated_tld(meant)}
+    for name, meant in spellings.items():
+        for ending, tld in endings.items():
+            text = f"anna@{name}.{ending}"
+            result = sanitizer.sanitize(text)
+            heard = f"{meant}.{tld}"
+            corrected = sanitizer.correct_domain(heard).target
+            assert result.text in {text, f"anna@{heard}", f"anna@{corrected}"} or name in endings, text
+            if heard in providers.domains and len(name) > 2:
+                assert f"anna@{heard}" in {result.text, result.suggestion}, text

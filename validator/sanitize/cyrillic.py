@@ -1,7 +1,7 @@
 """Cyrillic letters in an address: struck keys, look-alikes, or a spelling by ear? Pure.
 
 Layouts: Russian ЙЦУКЕН and its Ukrainian variant, which differ only in letters that the other does not have, so one
-table serves both.
+table serves both. The Belarusian one has the Ukrainian `і` on the key of b: `ў`, which no other has, tells it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _KEY_ROWS = (
 _KEY = {russian: latin for row, keys in _KEY_ROWS for russian, latin in zip(row, keys, strict=True)}
 _KEY |= {russian.upper(): latin.upper() if latin.isalpha() else latin for russian, latin in _KEY.items()}
 _KEY_TABLE = str.maketrans(_KEY)
+_BELARUSIAN_TABLE = str.maketrans(_KEY | {"і": "b", "І": "B"})
 
 _TWINS = dict(zip("асеорхукмтвніјѕһԁԛԝпѵ", "aceopxykmtbhijshdqwnv", strict=True))
 _TWINS |= dict(zip("АСЕОРХУКМТВНІЈЅԚԜ", "ACEOPXYKMTBHIJSQW", strict=True))
@@ -71,7 +72,7 @@ def only_twins(text: str) -> bool:
 
 def by_key(text: str) -> str:
     """The Latin characters of the same keys: `пьфшдюсщь` -> `gmail.com`."""
-    return text.translate(_KEY_TABLE)
+    return text.translate(_BELARUSIAN_TABLE if "ў" in text or "Ў" in text else _KEY_TABLE)
 
 
 def by_twin(text: str) -> str:
@@ -129,9 +130,9 @@ def readings(text: str, aliases: Mapping[str, str]) -> list[tuple[Reading | None
     if only_twins(text):
         found.setdefault(by_twin(text), Reading.TWIN)
     found.setdefault(by_key(text), Reading.KEY)
-    mixed = by_key(by_twin(text))
-    if mixed != text:
-        found.setdefault(mixed, Reading.TWIN)
+    found.setdefault(text.translate(_BELARUSIAN_TABLE), Reading.KEY)
+    if not all_letters_cyrillic(text):
+        found.setdefault(by_key(by_twin(text)), Reading.TWIN)
     sound = by_sound(text, aliases)
     if sound is not None:
         found.setdefault(sound, Reading.SOUND)

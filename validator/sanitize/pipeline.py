@@ -139,7 +139,13 @@ class Sanitizer:
             return self._without_at(ledger)
         if ledger.text.count("@") > 1:
             alone = ledger.text.lstrip("@")
-            return self._in_doubt(ledger, alone) if alone.count("@") == 1 else ledger.result()
+            if alone.count("@") == 1:
+                return self._in_doubt(ledger, alone)
+            name, _, rest = ledger.text.partition("@")
+            if not self._corrector.is_known(rest.replace("@", ".").lower()) or "." in rest.rpartition("@")[2]:
+                return ledger.result()
+            # the key of the @ struck twice: what stands last is no domain, so the sign stands for the dot
+            ledger.set("text.domain", f"{name}@{rest.replace('@', '.')}", 0.95)
         local, _, domain = ledger.text.partition("@")
         if domain.startswith("["):
             return ledger.result()

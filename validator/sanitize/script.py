@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from validator.address import SyntaxFault, ascii_domain
 from validator.reference.suffixes import is_delegated_tld
-from validator.sanitize.correction import CorrectionAction
+from validator.sanitize.correction import Correction, CorrectionAction
 from validator.sanitize.cyrillic import (
     Reading,
     all_letters_cyrillic,
@@ -34,6 +34,9 @@ _MAX_CHARS = 48
 """No provider's name is longer in any script."""
 _MAX_WEIGHED = 16
 """Combinations of readings that are given to the distance; all are compared with the provider table."""
+
+Choice = tuple[tuple[Reading | None, ...], str]
+"""The kind of reading of each label, and the domain that they make together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +76,88 @@ def reread_domain(
     labels = domain.split(".")
     if len(labels) > _MAX_LABELS or len(domain) > _MAX_CHARS:
         return Reread(domain, None, 1.0)
-    choices: list[tuple[tuple[Reading | None, ...], str]] = []
+    choices: list[Choice] = []
     for combination in itertools.product(*(readings(label.strip(), aliases) for label in labels)):
         latin = ".".join(text for _, text in combination).lower().strip(".")
         choices.append((tuple(reading for reading, _ in combination), latin))
     known = [(kinds, latin) for kinds, latin in choices if corrector.is_known(latin)]
-    sure = [(kinds, latin) for kinds, latin in known if not _is_short_guess(labels, kinds, latin, aliases)]
+    sure = [
+        (kinds, latin)
+        for kinds, latin in known
+        if not _is_short_guess(labels, kinds, latin, aliases) and not _is_spelled_otherwise(labels, kinds, aliases)
+    ]
     if sure:
-        kinds, latin = sure[0]
+        # who struck one label by its keys struck the others so, too
+        kinds, latin = min(sure, key=_mixture)
+        if _is_tie(labels, [entry for entry in sure if _mixture(entry) == _mixture((kinds, latin))], aliases):
+            return Reread(domain, None, 1.0, _spelled(labels, corrector, aliases) or latin)
         return Reread(latin, _rule(kinds), 0.97)
     if known:
         spelled = [latin for kinds, latin in choices if Reading.SOUND in kinds and labels[0].lower() in aliases]
-        return Reread(domain, None, 1.0, spelled[0] if spelled else known[0][1])
+        heard = _spelled(labels, corrector, aliases)
+        return Reread(domain, None, 1.0, heard or (spelled[0] if spelled else known[0][1]))
     if _is_genuine(labels):
         return Reread(domain, None, 1.0)
     weighed = [(kinds, latin) for kinds, latin in choices if latin.isascii()][:_MAX_WEIGHED]
     applied = [(kinds, latin, corrector.correct(latin)) for kinds, latin in weighed]
+    ending_stands = any(is_delegated_tld(latin.rpartition(".")[2]) for _, latin in weighed)
     best = [
-        entry for entry in applied if entry[2].action is CorrectionAction.APPLY and corrector.is_known(entry[2].target)
+        entry
+        for entry in applied
+        if entry[2].action is CorrectionAction.APPLY
+        and corrector.is_known(entry[2].target)
+        and not (ending_stands and _has_other_ending(*entry[1:]))
     ]
     if best:
         kinds, latin, _ = max(best, key=lambda entry: entry[2].confidence)
         return Reread(latin, _rule(kinds), 0.93)
-    return _unknown(domain, labels, readability)
+    heard = _spelled(labels, corrector, aliases)
+    return _unknown(domain, labels, readability) if heard is None else Reread(domain, None, 1.0, heard)
+
+
+def _mixture(choice: Choice) -> int:
+    """How many kinds of readings a choice takes for its labels."""
+    return len({*choice[0]} - {None})
+
+
+def _is_tie(labels: list[str], choices: list[Choice], aliases: Mapping[str, str]) -> bool:
+    """Providers that differ in labels without a Latin letter: `mail.ву` is mail.de by its keys, mail.by by its looks.
+
+    What was put together letter by letter, and is no known spelling, rivals nobody.
+    """
+    first = choices[0][1].split(".")
+    for kinds, latin in choices[1:]:
+        parts = latin.split(".")
+        by_letters = (
+            kind is Reading.SOUND and label.lower() not in aliases for label, kind in zip(labels, kinds, strict=True)
+        )
+        if parts == first or any(by_letters):
+            continue
+        rivals = labels
+        if len(first) == len(parts) == len(labels):
+            rivals = [label for label, mine, other in zip(labels, first, parts, strict=True) if mine != other]
+        if all(map(all_letters_cyrillic, rivals)):
+            return True
+    return False
+
+
+def _is_spelled_otherwise(labels: list[str], kinds: tuple[Reading | None, ...], aliases: Mapping[str, str]) -> bool:
+    """The name was taken by ear and the ending, a known spelling, by its keys: `яндекс.де` is no yandex.lt."""
+    return kinds[0] is Reading.SOUND and kinds[-1] is Reading.KEY and labels[-1].lower() in aliases
+
+
+def _has_other_ending(latin: str, correction: Correction) -> bool:
+    """Two guesses on one label: read so that the ending does not exist, and then corrected into one that does."""
+    return latin.rpartition(".")[2] != correction.target.rpartition(".")[2]
+
+
+def _spelled(labels: list[str], corrector: DomainCorrector, aliases: Mapping[str, str]) -> str | None:
+    """What `acme.ру` means, an ending spelled by ear behind a name in Latin letters or spelled so, too; else None."""
+    latin = ".".join(aliases.get(label.strip().lower(), label.strip().lower()) for label in labels)
+    ending = aliases.get(labels[-1].strip().lower())
+    if ending is None or not latin.isascii() or not is_delegated_tld(ending):
+        return None
+    return corrector.correct(latin).target
 
 
 def _is_short_guess(
@@ -107,7 +169,9 @@ def _is_short_guess(
         return False
     if name in aliases and (kinds[0] is Reading.KEY or kinds[-1] is Reading.SOUND):
         return not latin.startswith(f"{aliases[name]}.")
-    return kinds[0] is Reading.KEY and not has_cyrillic(labels[-1])
+    # a Latin letter beside one that has no twin leaves the keys as the only reading
+    is_spelled = all_letters_cyrillic(name) or only_twins(name)
+    return kinds[0] is Reading.KEY and is_spelled and not has_cyrillic(labels[-1])
 
 
 def _is_genuine(labels: list[str]) -> bool:

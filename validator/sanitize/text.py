@@ -25,6 +25,8 @@ _ACCENTS_ALONE = str.maketrans(
 _LIST_MARK = re.compile(r"\s*[\u2460-\u249b\u24f5-\u24ff\u2776-\u2793]+\s*(?=[^\W\d])")
 """A number in a circle, in brackets or with its full stop, as lists begin with."""
 _QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'), **dict.fromkeys("‘’‚‛‹›′ʼ´", "'")})
+_BRACKETS = str.maketrans("【】〔〕〖〗〘〙〚〛⟦⟧⟨⟩⦅⦆⟪⟫❨❩❪❫❬❭❮❯❰❱❲❳❴❵", "[]()[]()[][]<>()<>()()<><><>(){}")
+"""Of other shapes, which NFKC leaves."""
 
 _DASH = re.compile(r"(?<=\w)[\u2010\u2012\u2013\u2212](?=\w)")
 """What a word processor makes of a hyphen (NFKC makes U+2011 the first of these)."""
@@ -71,11 +73,11 @@ _TRAILING = " \"'`*,;:<>()[]{}\\|.!?#$%^&~=+/-_@\u2013\u2014\u3001\u060c\u061b\u
 
 
 def normalise(text: str) -> str:
-    """Compatibility forms resolved (NFKC), typographic quotes, hyphens and full stops inside words made plain."""
+    """Compatibility forms resolved (NFKC), typographic quotes, brackets, hyphens, full stops in words made plain."""
     if text.isascii():
         return text
     text = _LIST_MARK.sub("", text, count=1) if _LIST_MARK.match(text) else text
-    text = text.translate(_QUOTES).translate(_TRADE_MARKS).translate(_ACCENTS_ALONE)
+    text = text.translate(_QUOTES).translate(_BRACKETS).translate(_TRADE_MARKS).translate(_ACCENTS_ALONE)
     plain = unicodedata.normalize("NFKC", text).translate(_QUOTES)
     return _FULL_STOP.sub(".", _DASH.sub("-", plain))
 
