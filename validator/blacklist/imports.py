@@ -32,6 +32,7 @@ from validator.blacklist.store.batches import (
     finish,
     is_abandoned,
     set_batch,
+    still_receiving,
     store_chunk,
 )
 from validator.blacklist.store.block import Counts
@@ -40,6 +41,7 @@ from validator.blacklist.store.loading import Link, Superseded
 from validator.blacklist.store.rows import erasure_secret
 from validator.blacklist.worker import CHUNK_BYTES, Importer, Job, Progress, Stopped, stored_chunks, undo
 from validator.database import Changed, Database, microseconds
+from validator.database.connecting import AsyncConnection
 from validator.errors import Conflict, LimitExceeded, StorageUnavailable
 
 PIECE_BYTES: Final = 1_048_576
@@ -57,6 +59,7 @@ class Imports:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._one_at_a_time = asyncio.Semaphore(1)
+        self._receiving: set[str] = set()
         self._stop = threading.Event()
 
     async def aclose(self) -> None:
@@ -66,9 +69,11 @@ class Imports:
             await asyncio.wait(self._tasks.values())
 
     async def continue_abandoned(self) -> None:
-        """Continue what a process that is gone has left behind."""
+        """Continue what a process that is gone has left behind; say of bodies that arrive here that they do."""
         async with self._database.transaction() as conn:
-            claimed = await claim_abandoned(conn, owner=self._owner, now=self._clock())
+            now = self._clock()
+            await still_receiving(conn, self._receiving, owner=self._owner, now=now)
+            claimed = await claim_abandoned(conn, owner=self._owner, now=now)
         for batch in claimed:
             self._begin(batch)
 
@@ -77,7 +82,8 @@ class Imports:
     ) -> Batch:
         """Store a body and begin to enter it. When this returns, the import survives the process.
 
-        Raises `LimitExceeded` for a body over *max_bytes*; nothing of it is kept then.
+        Raises `LimitExceeded` for a body over *max_bytes*, and `StorageUnavailable` also when another process took this
+        one for gone meanwhile; nothing of the body is kept then.
         """
         async with self._database.transaction() as conn:
             identifier = await create(
@@ -92,16 +98,20 @@ class Imports:
             )
         async with contextlib.AsyncExitStack() as unfinished:
             unfinished.push_async_callback(self._give_up, identifier)
+            self._receiving.add(identifier)
             size = await self._receive(identifier, body, max_bytes)
+            async with self._database.transaction() as conn:
+                await self._say_receiving(conn, identifier)
+                await set_batch(conn, identifier, status=BatchStatus.RUNNING, bytes_total=size)
             unfinished.pop_all()
-        async with self._database.transaction() as conn:
-            await set_batch(conn, identifier, status=BatchStatus.RUNNING, bytes_total=size, heartbeat=self._clock())
+            self._receiving.discard(identifier)
         batch = await self.get(identifier)
         self._begin(batch)
         return batch
 
     async def _give_up(self, identifier: str) -> None:
         """Nothing of the body is kept: it was never acknowledged."""
+        self._receiving.discard(identifier)
         with contextlib.suppress(StorageUnavailable):
             async with self._database.transaction() as conn:
                 await finish(conn, identifier, BatchStatus.FAILED, now=self._clock(), error="its body did not arrive")
@@ -113,8 +123,8 @@ class Imports:
             nonlocal place, piece
             data = await asyncio.to_thread(zlib.compress, bytes(piece), 1)
             async with self._database.transaction() as conn:
+                await self._say_receiving(conn, identifier)
                 await store_chunk(conn, identifier, place, data)
-                await set_batch(conn, identifier, heartbeat=self._clock())
             place, piece = place + 1, bytearray()
 
         async for part in body:
@@ -126,6 +136,11 @@ class Imports:
                 await put()
         await put()
         return size
+
+    async def _say_receiving(self, conn: AsyncConnection, identifier: str) -> None:
+        """Say that the body still arrives; raises when it was given up, and its first pieces with it."""
+        if not await still_receiving(conn, [identifier], owner=self._owner, now=self._clock()):
+            raise StorageUnavailable("the import was given up while its body arrived; send it again")
 
     async def wait(self, identifier: str, *, timeout_s: float) -> Batch:
         """The report of an import or undo of this process, when it is finished or *timeout_s* is over."""

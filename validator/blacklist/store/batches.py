@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,6 +89,13 @@ async def finish(
 async def store_chunk(conn: AsyncConnection, identifier: str, place: int, data: bytes) -> None:
     """Keep one piece of an import's body."""
     await conn.execute(insert(CHUNKS).values(batch_id=int(identifier), number=place, data=data))
+
+
+async def still_receiving(conn: AsyncConnection, identifiers: Collection[str], *, owner: str, now: datetime) -> int:
+    """Say of bodies that they still arrive at *owner*; answers how many of them nobody has given up."""
+    mine = (BATCHES.c.id.in_(map(int, identifiers)), BATCHES.c.owner == owner)
+    said = update(BATCHES).where(*mine, BATCHES.c.status == BatchStatus.RECEIVING).values(heartbeat=now)
+    return (await conn.execute(said)).rowcount if identifiers else 0
 
 
 async def claim_abandoned(conn: AsyncConnection, *, owner: str, now: datetime) -> list[Batch]:
