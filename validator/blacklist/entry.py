@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 DEFAULT_LIST = "default"
 """The list that applies to every check."""
+MAX_LISTS = 1_000
+"""Most named lists, `default` among them: every process keeps their names."""
 MAX_NOTE_CHARS = 1_000
 """Longest note, reason or source that is kept with an entry."""
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from validator.blacklist.entry import Cause, Kind, State
+from validator.blacklist.entry import MAX_LISTS, Cause, Kind, State
 from validator.blacklist.guard import WITH_FORCE, Guard
 from validator.blacklist.importing import NOT_THE_RECIPIENT, WARNINGS, Defaults, Fault, Reader, Row, Run
 from validator.blacklist.keys import erased_key
@@ -30,6 +30,7 @@ _CAUSES = {code.name: int(code) for code in CauseCode}
 _STATES = {code.name: int(code) for code in StateCode}
 _MOST_ITEMS = 4 * BLOCK_ROWS
 _FIRST = 2**62
+_TOO_MANY_LISTS = f"there are {MAX_LISTS} lists already"
 _CURSOR = "SELECT b.status, b.owner, b.undo_cursor FROM blacklist_batch b WHERE b.id = :batch"
 
 Clock = Callable[[], int]
@@ -137,8 +138,11 @@ class Importer:
             self._make_room(progress)
             part, rest = rest.cut(BLOCK_ROWS - self._block.size)
             row = self._staged(part.first)
-            assert row is not None, "an address is never too wide"
-            self._block.add_run(row, part.text, part.lines)
+            if row is not None:
+                self._block.add_run(row, part.text, part.lines)
+            else:  # an address is never too wide, but its list may be one too many
+                for line in range(part.first.line + 1, part.first.line + part.lines):
+                    self._fault(Fault(line, "list", _TOO_MANY_LISTS))
             self._line = part.first.line + part.lines - 1
 
     def _make_room(self, progress: Progress) -> None:
@@ -161,7 +165,7 @@ class Importer:
             self._block.faults.append((fault.line, fault.code, fault.detail))
 
     def _staged(self, row: Row) -> Staged | None:
-        """A row as it is staged; None for a rule that is refused, which is then a fault."""
+        """A row as it is staged; None for one whose rule or list is refused, which is then a fault."""
         rule, job = row.rule, self._job
         plain = rule.kind is Kind.ADDRESS
         if not plain and not job.force:
@@ -171,7 +175,11 @@ class Importer:
                 return None
         list_number = self._lists.get(row.list)
         if list_number is None:
-            list_number = self._lists[row.list] = self._list(row.list)
+            list_number = self._list(row.list)
+            if list_number is None:
+                self._fault(Fault(row.line, "list", _TOO_MANY_LISTS))
+                return None
+            self._lists[row.list] = list_number
         kind = 0 if plain else _KINDS[rule.kind]
         if not plain:
             self._block.rules = True
@@ -196,12 +204,15 @@ class Importer:
             erased_key(rule.key, job.secret) if plain and job.secret is not None else None,
         )
 
-    def _list(self, name: str) -> int:
-        """The number of a named list; in a dry run one that is not there gets a number that no list has."""
-        if self._job.batch:
-            return list_id(self._link, name, now=self._now, actor=self._job.actor)
-        found = self._link.rows("SELECT id FROM blacklist_list WHERE name = :name", {"name": name})
-        return int(found[0][0]) if found else -1 - len(self._lists)
+    def _list(self, name: str) -> int | None:
+        """The number of a named list, None for one too many; in a dry run a new one gets a number that no list has."""
+        real = bool(self._job.batch)
+        found = list_id(self._link, name, make=real, now=self._now, actor=self._job.actor)
+        if found is not None or real:
+            return found
+        new = sum(number < 0 for number in self._lists.values())
+        [(there,)] = self._link.rows("SELECT COUNT(*) FROM blacklist_list")
+        return None if there + new >= MAX_LISTS else -1 - new
 
     def _commit(self, line: int, progress: Progress) -> None:
         block, self._block, self._items = self._block, Block(), 0

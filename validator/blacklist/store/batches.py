@@ -11,7 +11,8 @@ from sqlalchemy import Row, and_, delete, func, insert, literal, or_, select, up
 from validator.blacklist.batch import Batch, BatchStatus, Operation
 from validator.blacklist.entry import Action, Kind, State
 from validator.blacklist.filter import Filter
-from validator.blacklist.store.rows import KEPT, number, rules_changed
+from validator.blacklist.store.loading import KEPT
+from validator.blacklist.store.rows import number, rules_changed
 from validator.blacklist.store.searching import condition
 from validator.blacklist.store.tables import BATCHES, CHUNKS, ENTRIES, FAULTS, HISTORY, LISTS
 from validator.database.connecting import AsyncConnection

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
-from validator.blacklist.entry import Cause, outweighs
+from validator.blacklist.entry import MAX_LISTS, Cause, outweighs
 from validator.blacklist.store.block import Block, Counts, Part
 from validator.blacklist.store.codes import ActionCode, CauseCode, StateCode
 
@@ -121,7 +121,9 @@ _COUNT_PLAN = """
 SELECT p.action, e.state, CASE WHEN e.batch_id = :batch AND e.revision = 0 THEN 1 ELSE 0 END, COUNT(*)
   FROM plan p JOIN blacklist_entry e ON e.id = p.entry_id GROUP BY 1, 2, 3"""
 _MAKE_LIST = """
-INSERT INTO blacklist_list (name, note, actor, created) VALUES (:name, '', :actor, :now) ON CONFLICT DO NOTHING"""
+INSERT INTO blacklist_list (name, note, actor, created) SELECT :name, '', :actor, :now
+ WHERE (SELECT COUNT(*) FROM blacklist_list) < :most ON CONFLICT DO NOTHING"""
+_LIST = "SELECT id FROM blacklist_list WHERE name = :name"
 _OWNER = "SELECT b.status, b.owner FROM blacklist_batch b WHERE b.id = :batch"
 _PROGRESS = """
 UPDATE blacklist_batch SET lines_done = :lines, bytes_done = :bytes, counts = :counts, heartbeat = :now
@@ -158,11 +160,17 @@ class Superseded(Exception):
     """The import is not this process's to continue any more."""
 
 
-def list_id(link: Link, name: str, *, now: int, actor: str) -> int:
-    """The number of a named list, made when it is not there."""
-    with link.transaction():
-        link.run(_MAKE_LIST, {"name": name, "actor": actor, "now": now})
-    return int(link.rows("SELECT id FROM blacklist_list WHERE name = :name", {"name": name})[0][0])
+def list_id(link: Link, name: str, *, make: bool, now: int, actor: str) -> int | None:
+    """The number of a named list, if *make* made when it is not there; None when there are too many already.
+
+    Tried only then: on PostgreSQL each try uses a number up, also one that makes nothing, and there are 32,767.
+    """
+    found = link.rows(_LIST, {"name": name})
+    if not found and make:
+        with link.transaction():
+            link.run(_MAKE_LIST, {"name": name, "actor": actor, "now": now, "most": MAX_LISTS})
+        found = link.rows(_LIST, {"name": name})
+    return int(found[0][0]) if found else None
 
 
 def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], encode: Any) -> None:

@@ -11,18 +11,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-from validator.blacklist.entry import DEFAULT_LIST, Action, Entry, Event, Kind
+from validator.blacklist.entry import DEFAULT_LIST, MAX_LISTS, Action, Entry, Event, Kind
 from validator.blacklist.keys import erased_key
+from validator.blacklist.store.loading import KEPT
 from validator.blacklist.store.tables import BATCHES, BLOCKS, ENTRIES, HISTORY, LISTS, META, WIDTHS
 from validator.database import Changed, Database
 from validator.database.connecting import AsyncConnection
 from validator.errors import NotFound, RequestRefused
 
-KEPT = ("below", "cause", "state", "source", "note", "actor", "created", "last_event", "expires", "batch_id")
-"""Columns of an entry that may change, and that its history therefore keeps."""
 GONE: Final = "#"
 """Follows the name of a list that was deleted, with its number: no list that can be asked for is called so."""
-_MAX_LISTS = 1_000
 
 
 def insert_ignoring(conn: AsyncConnection, table: Any) -> SqliteInsert | PostgresInsert:
@@ -112,8 +110,8 @@ async def ensure_list(conn: AsyncConnection, name: str, *, now: datetime, actor:
         query = query.with_for_update(read=True, key_share=True)  # nobody deletes it until the entry is there
     found = (await conn.execute(query)).scalar()
     if found is None:
-        if len((await conn.execute(select(LISTS.c.id))).all()) >= _MAX_LISTS:
-            raise RequestRefused(f"there are {_MAX_LISTS} lists already")
+        if len((await conn.execute(select(LISTS.c.id))).all()) >= MAX_LISTS:
+            raise RequestRefused(f"there are {MAX_LISTS} lists already")
         row = {"name": name, "note": "", "actor": actor, "created": now}
         await conn.execute(insert_ignoring(conn, LISTS).values(row).on_conflict_do_nothing())
         found = (await conn.execute(query)).scalar_one()
