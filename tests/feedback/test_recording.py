@@ -144,6 +144,9 @@ async def test_domains_are_confirmed_by_our_own_dns_and_lifted_by_it(
     clock.now += timedelta(hours=1)
     assert await feedback.recheck_domains() == 1
     assert await listed(database) == {}
+    clock.now += timedelta(hours=1)
+    assert await feedback.recheck_domains() == 0  # nor ever again, with one more event each time
+    assert len(await feedback.events(address="olga@gone.example")) == 2
 
 
 async def test_what_was_removed_by_hand_stays_removed_until_it_fails_anew(

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, text, update
 
-from validator.blacklist.entry import DEFAULT_LIST, Action, Kind
+from validator.blacklist.entry import BLOCKING, DEFAULT_LIST, Action, Kind
 from validator.blacklist.store.rows import insert_ignoring
 from validator.blacklist.store.tables import ENTRIES, HISTORY, LISTS
 from validator.database.connecting import AsyncConnection
@@ -178,13 +178,14 @@ async def judged_anew(conn: AsyncConnection, key: str, event: Event) -> None:
 
 
 async def dead_domains(conn: AsyncConnection, causes: Sequence[Any], after: str, limit: int) -> list[tuple[str, str]]:
-    """Addresses that feedback blocked because of their domain, by key: (key, shown form)."""
+    """Addresses that feedback blocks because of their domain, by key: (key, shown form)."""
     query = (
         select(ENTRIES.c.key, ENTRIES.c.value)
         .where(
             ENTRIES.c.kind == Kind.ADDRESS,
             ENTRIES.c.cause.in_(causes),
             ENTRIES.c.actor == ACTOR,
+            ENTRIES.c.state.in_(sorted(BLOCKING)),
             ENTRIES.c.key > after,
             ~ENTRIES.c.key.like("#%"),
         )
