@@ -142,6 +142,9 @@ def test_failures_of_the_sender_do_not_blacklist_people_when_somebody_can_judge(
         ("yesterday", None),
         ("99.99.2024", None),
         ("9" * 30, None),
+        ("Mon, 1 Jan 2024 00:00:00 +99999999999999999999", None),
+        ("Mon, 1 Jan 99999999999999999999 00:00:00 +0000", None),
+        ("9999-12-31T23:59:59-12:00", None),
     ],
 )
 def test_dates_of_every_kind_are_read(text: str, moment: datetime | None) -> None:

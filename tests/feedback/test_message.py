@@ -54,6 +54,21 @@ def _dsn(final: str = "ivan@far.example", original: str = "", action: str = "fai
     return DSN.format(final=final, original=named, via="", action=action).encode()
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "soon",
+        "Mon, 1 Jan 2024 00:00:00 +99999999999999999999",
+        "Mon, 1 Jan 99999999999999999999 00:00:00 +0000",
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+    ],
+)
+def test_a_date_that_is_none_costs_the_message_its_date_only(classifier: Classifier, date: str) -> None:
+    raw = f"Date: {date}\n".encode() + _dsn()
+    [event] = events_of_message(raw, judge_message(raw, classifier))
+    assert (event.address, event.occurred_at) == ("ivan@far.example", None)
+
+
 def test_a_delivery_report_blames_its_recipient_and_nobody_else(classifier: Classifier) -> None:
     judged = judge_message(_dsn(), classifier)
     assert judged.kind is MailKind.BOUNCE

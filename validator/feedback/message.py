@@ -248,11 +248,7 @@ def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
     identifiers, whatever its line endings.
     """
     digest = hashlib.sha256(b"\n".join(raw.splitlines())).hexdigest()[:32]
-    written = None
-    with suppress(ValueError, TypeError, IndexError):
-        written = parsedate_to_datetime(judged.date)
-    if written is not None and written.tzinfo is None:
-        written = written.replace(tzinfo=UTC)
+    written = _moment_of(judged.date)
     events = []
     for outcome in _mildest(judged.outcomes):
         reason = outcome.classification.reason
@@ -289,6 +285,14 @@ def events_of_message(raw: bytes, judged: Judged) -> list[Reported]:
             )
         )
     return events
+
+
+def _moment_of(date: str) -> datetime | None:
+    """The moment of a Date header, UTC when it does not say; None for what is no date or no year of ours."""
+    with suppress(ValueError, TypeError, IndexError, OverflowError):
+        found = parsedate_to_datetime(date)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return None
 
 
 def _mildest(outcomes: tuple[Outcome, ...]) -> list[Outcome]:

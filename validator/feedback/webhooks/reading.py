@@ -133,6 +133,6 @@ def _iso_moment(text: str) -> datetime | None:
         text = f"{head}.{tail[: min(digits, 6)]:0<6}{tail[digits:]}"
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (OverflowError, ValueError):
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
