@@ -45,3 +45,15 @@ async def test_an_export_of_addresses_goes_on_where_its_page_ended(
         ]
     assert b"".join(pieces) == b"".join(b'{"email":"row%d@acme.test"}\n' % number for number in range(8))
     assert len(pieces) == 3
+
+
+@pytest.mark.parametrize("text", ["ЖАЛОБА", "жалоба из", "Café", "spam"])
+async def test_a_note_is_found_by_a_part_of_it_in_any_case(database: Database, text: str) -> None:
+    rule = Rule(Kind.ADDRESS, "a@acme.test", "a@acme.test")
+    async with database.reading() as conn:
+        if (await conn.exec_driver_sql("SELECT lower('Ж')")).scalar_one() != "ж" and database.path is None:
+            pytest.skip("the locale of this server knows the letters A to Z")
+    async with Blacklist.open(database, watch=False, clock=utc_now) as blacklist:
+        await blacklist.entries.add([NewEntry(rule, Cause.MANUAL, "api", note="Жалоба из CAFÉ: Spam")], actor="test")
+        assert len((await blacklist.entries.search(Filter(text=text))).entries) == 1
+        assert not (await blacklist.entries.search(Filter(text="другая"))).entries

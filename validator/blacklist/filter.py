@@ -33,7 +33,7 @@ class Filter:
     domain: str | None = None
     """Addresses at this domain, and rules about it; lower-case A-labels."""
     text: str | None = None
-    """Part of the key or of the note, in any case."""
+    """Part of the key or of the note, in any case; on PostgreSQL as far as the locale of the database knows letters."""
     since: datetime | None = None
     """Entered at or after."""
     until: datetime | None = None

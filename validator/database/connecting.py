@@ -102,6 +102,7 @@ def _sqlite_engine(location: Location, path: Path, timeout_s: float, *, writing:
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
+        connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows the letters A to Z
         cursor = connection.cursor()
         for pragma in _sqlite_pragmas(timeout_s, writing=writing):
             cursor.execute(pragma)
@@ -113,6 +114,11 @@ def _sqlite_engine(location: Location, path: Path, timeout_s: float, *, writing:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _lower(value: object) -> object:
+    """Text in lower case, whatever its script; anything else as it is."""
+    return value.lower() if isinstance(value, str) else value
 
 
 def _sqlite_pragmas(timeout_s: float, *, writing: bool) -> tuple[str, ...]:
