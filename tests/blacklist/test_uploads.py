@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.blacklist.asking import blocked
+from tests.blacklist.asking import blocked, put
 from tests.blacklist.conftest import Clock
 from validator.blacklist.batch import Batch, BatchStatus
 from validator.blacklist.import_options import ImportOptions
@@ -56,3 +59,23 @@ async def test_a_body_that_another_process_took_for_abandoned_is_not_acknowledge
     async with database.reading() as conn:
         assert (await conn.exec_driver_sql("SELECT COUNT(*) FROM blacklist_chunk")).scalar_one() == 0
     assert not await blocked(blacklist, "later@example.com")
+
+
+async def test_a_dry_run_that_is_given_up_leaves_no_thread_waiting(blacklist: Blacklist) -> None:
+    await put(blacklist, "x@example.com")
+    loop, busy = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    first = asyncio.create_task(asyncio.to_thread(busy.wait))
+
+    async def body() -> AsyncIterator[bytes]:
+        for number in range(16):
+            yield b"a%d@example.com\n" % number
+
+    given_up = asyncio.create_task(blacklist.imports.rehearse_stream(body(), ImportOptions()))
+    await asyncio.wait({given_up}, timeout=0.3)  # every piece is handed over, and nobody has taken one
+    given_up.cancel()
+    await asyncio.wait({given_up})
+    busy.set()
+    await first
+    async with asyncio.timeout(5):
+        await asyncio.to_thread(int)  # the one thread is free again

@@ -46,6 +46,7 @@ from validator.errors import Conflict, LimitExceeded, StorageUnavailable
 
 PIECE_BYTES: Final = 1_048_576
 """Bytes of a body that are stored as one row before they are compressed."""
+_PIECES_AHEAD: Final = 16
 
 
 class Imports:
@@ -184,21 +185,16 @@ class Imports:
 
     async def rehearse_stream(self, body: AsyncIterator[bytes], options: ImportOptions) -> Rehearsal:
         """The same for a body that is still arriving; it is neither stored nor held."""
-        pipe: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
+        pipe: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         rehearsal = asyncio.ensure_future(self.rehearse(iter(pipe.get, None), options))
-
-        async def put(piece: bytes | None) -> None:
-            while not rehearsal.done():
-                with contextlib.suppress(queue.Full):
-                    pipe.put_nowait(piece)
-                    return
-                await asyncio.sleep(0.005)
-
         try:
             async for piece in body:
-                await put(piece)
+                while pipe.qsize() >= _PIECES_AHEAD and not rehearsal.done():  # noqa: ASYNC110 - a thread takes them
+                    await asyncio.sleep(0.005)
+                if not rehearsal.done():
+                    pipe.put(piece)
         finally:
-            await put(None)
+            pipe.put(None)  # never waits: a thread that is not told of the end would wait for it for ever
         return await rehearsal
 
     async def run_file(
