@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from tests.blacklist.asking import blocked, put
 from tests.blacklist.test_imports import bring
 from tests.service import service
 from validator.blacklist.service import Blacklist
+from validator.blacklist.store.hot_sqlite import SqliteLookup
+from validator.blacklist.store.load_sqlite import SqliteLink
 from validator.database import Database
 from validator.errors import StorageUnavailable
 
@@ -145,3 +147,25 @@ async def test_an_export_breaks_off_where_the_file_goes_and_holds_no_answer_of_i
                     read += chunk
         assert read.startswith(b"kind,value")
         assert b"HTTP/1.1" not in read
+
+
+async def begin_look_ups(path: Path) -> None:
+    lookup = SqliteLookup(path)
+    await lookup.start()
+    await lookup.version()
+
+
+async def begin_bulk_work(path: Path) -> None:
+    SqliteLink(path, timeout_s=1)
+
+
+@pytest.mark.parametrize("begin", [begin_look_ups, begin_bulk_work])
+async def test_a_file_that_is_no_store_is_not_kept_open(
+    tmp_path: Path, begin: Callable[[Path], Awaitable[None]]
+) -> None:
+    path = tmp_path / "list.db"
+    path.write_bytes(b"not a database\n" * 1_000)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(StorageUnavailable) as caught:
+        await begin(path)
+    assert len(os.listdir("/proc/self/fd")) == before, caught.value

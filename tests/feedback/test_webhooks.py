@@ -124,7 +124,18 @@ def test_times_are_read_in_every_form() -> None:
     assert moment(1461788930.396393) == wanted
     assert moment("1461788930") == wanted.replace(microsecond=0)
     assert moment("2016-04-27 20:28:50") == wanted.replace(microsecond=0)
-    for wrong in (True, None, "soon", -1, 1e30, "nan", "inf", {}, "0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"):
+    for wrong in (
+        True,
+        None,
+        "soon",
+        -1,
+        1e30,
+        "nan",
+        "inf",
+        {},
+        "0001-01-01T00:00:00+12:00",
+        "9999-12-31T23:59:59-12:00",
+    ):
         assert moment(wrong) is None
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -108,9 +108,12 @@ class SqliteLookup:
                 cached_statements=64,
                 timeout=0.05,
             )
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            self._file = StoreFile(self._path)
+            with ExitStack() as unready:
+                unready.callback(connection.close)
+                connection.execute("PRAGMA query_only = ON")
+                connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+                self._file = StoreFile(self._path)
+                unready.pop_all()
             self._files += 1
             self._connection = connection
         return self._connection

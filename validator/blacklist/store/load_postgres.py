@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -41,15 +41,17 @@ class PostgresLink:
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         """Connect; raises `StorageUnavailable`."""
-        with translated():
+        with translated(), ExitStack() as unready:
             self._connection = psycopg.connect(
                 url,
                 autocommit=True,
                 connect_timeout=max(2, int(timeout_s)),
                 application_name="validator-import",
             )
+            unready.callback(self._connection.close)
             for statement in _SET_UP:
                 self._connection.execute(statement)
+            unready.pop_all()
 
     def run(self, statement: str, values: Mapping[str, object] | None = None) -> int:
         """See `Link.run`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ class SqliteLink:
 
     def __init__(self, path: Path, *, timeout_s: float) -> None:
         """Open the file; raises `StorageUnavailable`."""
-        with translated():
+        with translated(), ExitStack() as unready:
             self._connection = sqlite3.connect(
                 existing_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False, timeout=timeout_s
             )
+            unready.callback(self._connection.close)
             self._file = StoreFile(path)
             for statement in (
                 "PRAGMA synchronous = FULL",
@@ -40,6 +41,7 @@ class SqliteLink:
                 "CREATE TEMP TABLE seen (kind, key, list_id, PRIMARY KEY (kind, key, list_id)) WITHOUT ROWID",
             ):
                 self._connection.execute(statement)
+            unready.pop_all()
 
     def run(self, statement: str, values: Mapping[str, object] | None = None) -> int:
         """See `Link.run`."""
