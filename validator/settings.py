@@ -111,14 +111,14 @@ class Settings(BaseSettings):
         False, description="Serve everybody who can connect, without any key, on an address other than loopback."
     )
     rate_limit_per_key: str = Field(
-        "1000/second", description="Requests of one key, `N/second|minute|hour|day`; empty: no limit."
+        "1000/second", description="Requests of one key, `N/second|minute|hour|day`; `none`: no limit."
     )
     rate_limit_rows_per_key: str = Field(
         "", description="Addresses in batches and lists of one key, written the same way; empty: no limit of their own."
     )
     rate_limit_per_address: str = Field(
         "200/second",
-        description="Requests without a key from one client address that is not loopback; empty: no limit.",
+        description="Requests without a key from one client address that is not loopback; `none`: no limit.",
     )
     redis_url: SecretStr = Field(
         SecretStr(""), description="Redis or Valkey that counts rate limits for all replicas (extra `redis`)."

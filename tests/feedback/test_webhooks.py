@@ -343,6 +343,9 @@ def test_providers_without_signature_bring_a_secret(headers: dict[str, str]) -> 
         {"standard_webhook_secrets": SecretStr("whsec_*")},
         {"sendgrid_public_key": "x"},
         {"ses_certificates": Path("/no/such/file")},
+        {"ses_topics": (TOPIC,)},
+        {"mandrill_webhook_key": SecretStr("k" * 20)},
+        {"mandrill_webhook_key": SecretStr("k" * 20), "mandrill_webhook_url": "hooks.example/m"},
     ],
 )
 def test_a_secret_that_cannot_be_used_stops_the_start(settings: dict[str, object]) -> None:

@@ -18,6 +18,7 @@ from tests.service import service
 from validator.errors import Overloaded, SettingsError
 from validator.server.auth import KeyAuthenticator
 from validator.server.limits import FAILURES_PER_MINUTE, Limit, RateLimits, Spent, Windows, parse_limit
+from validator.settings import load_settings
 
 
 def limits(**changes: Any) -> RateLimits:
@@ -45,6 +46,14 @@ async def test_workers_without_redis_share_the_limit_out() -> None:
     item = parse_limit("rate_limit_per_key", "1000/second", share=4)
     assert item is not None
     assert item.amount == 250
+
+
+def test_no_limit_is_a_word_because_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALIDATOR_RATE_LIMIT_PER_KEY", "none")
+    monkeypatch.setenv("VALIDATOR_RATE_LIMIT_PER_ADDRESS", "")
+    settings = load_settings()
+    assert parse_limit("rate_limit_per_key", settings.rate_limit_per_key) is None
+    assert parse_limit("rate_limit_per_address", settings.rate_limit_per_address) is not None
 
 
 def test_an_empty_limit_is_none_and_nonsense_is_refused() -> None:

@@ -60,10 +60,17 @@ class WebhookGate:
         self._mailersend = settings.mailersend_signing_secret.get_secret_value().encode()
         self._mailtrap = settings.mailtrap_signing_secret.get_secret_value().encode()
         self._mandrill = settings.mandrill_webhook_key.get_secret_value().encode()
+        if self._mandrill and not settings.mandrill_webhook_url.startswith(("https://", "http://")):
+            raise SettingsError("VALIDATOR_MANDRILL_WEBHOOK_URL: the URL that Mandrill was given, which its key signs")
         self._certificates = _certificates(settings.ses_certificates)
         wrong = [topic for topic in settings.ses_topics if not topic.startswith("arn:aws")]
         if wrong:
             raise SettingsError("VALIDATOR_SES_TOPICS: names of topics (arn:aws:sns:…), comma-separated")
+        if settings.ses_topics and not (self._certificates or settings.ses_fetch_certificates):
+            raise SettingsError(
+                "VALIDATOR_SES_TOPICS: nothing proves them: VALIDATOR_SES_CERTIFICATES names a file or a folder "
+                "of them (*.pem), or set VALIDATOR_SES_FETCH_CERTIFICATES=true"
+            )
         self._told: dict[str, float] = {}
 
     def worth_telling(self, provider: str, now: float) -> bool:
@@ -147,8 +154,12 @@ def _secrets(text: str) -> dict[str, bytes]:
         name, _, secret = part.strip().partition("=")
         if not name and not secret:
             continue
-        if name not in PROVIDERS or len(secret) < 8:
-            raise SettingsError("VALIDATOR_WEBHOOK_SECRETS: `provider=secret` of 8 characters or more, comma-separated")
+        if name not in PROVIDERS:  # which may be a secret whose provider was left out: it is not repeated
+            raise SettingsError(
+                f"VALIDATOR_WEBHOOK_SECRETS: `provider=secret`, comma-separated; providers are {', '.join(PROVIDERS)}"
+            )
+        if len(secret) < 8:
+            raise SettingsError(f"VALIDATOR_WEBHOOK_SECRETS: the secret of {name} has fewer than 8 characters")
         secrets[name] = secret.encode()
     return secrets
 

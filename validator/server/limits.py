@@ -51,12 +51,15 @@ class Spent(NamedTuple):
 
 
 def parse_limit(name: str, text: str, *, share: int = 1) -> Limit | None:
-    """A limit such as `100/second`, divided among *share* processes; None for an empty text; raises `SettingsError`."""
-    if not text.strip():
+    """A limit such as `100/second`, divided among *share* processes; None for `none` or an empty text.
+
+    A variable that is set to nothing counts as not set, so only the word takes a default away. Raises `SettingsError`.
+    """
+    if text.strip().lower() in {"", "none"}:
         return None
     found = _LIMIT.fullmatch(text)
     if found is None:
-        raise SettingsError(f"VALIDATOR_{name.upper()}: not a limit such as `100/second` or `5000/hour`")
+        raise SettingsError(f"VALIDATOR_{name.upper()}: not a limit such as `100/second` or `5000/hour`, nor `none`")
     amount, times, unit = found.groups()
     return Limit(max(1, math.ceil(int(amount) / share)), int(times or 1) * _SECONDS[unit.lower()])
 
