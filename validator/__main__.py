@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from io import TextIOWrapper
 
 from validator.absent import absent
 
@@ -14,6 +15,8 @@ def run() -> None:
     gc.disable()
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_standard_files()
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: not every terminal has every letter
     with absent("rich"):  # and pygments: structlog takes them along for consoles, we log JSON. A tenth of the start
         import structlog  # noqa: F401 - whoever imports it next finds it
     if sys.argv[1:] == ["serve"]:  # no option to read: to describe and parse a command line would take its time

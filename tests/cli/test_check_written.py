@@ -177,6 +177,11 @@ def test_a_run_is_continued_with_the_same_source_of_dns(tmp_path: Path) -> None:
     [
         (("ping", "--url", "http://127.0.0.1:9", "--timeout-s", "-1"), "--timeout-s"),
         (("ping", "--url", "http://127.0.0.1:9", "--timeout-s", "nan"), "--timeout-s"),
+        (("ping", "--url", "localhost:8080"), "--url"),
+        (("ping", "--url", "https://localhost:8080"), "--url"),
+        (("ping", "--url", "http://localhost:99999"), "--url"),
+        (("ping", "--url", "http://[::1"), "--url"),
+        (("ping", "--url", "http://127.0.0.1:9", "--path", "ready z"), "--path"),
         (("dns", "a.test", "--replay", "seen", "--record", "seen"), "--record"),
         (("dns", "a.test", "--zone", "zone", "--record", "zone"), "--record"),
         (("blacklist", "lists", "--note", "hi"), "--make"),

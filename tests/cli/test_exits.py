@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from typing import NoReturn
 
 import pytest
@@ -40,3 +43,11 @@ def test_a_bug_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
         end_with(lambda: 1 // 0)
     assert ended.value.code == 3
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "koi8-r", "utf-8"])
+def test_a_terminal_without_the_letters_is_no_bug(encoding: str) -> None:
+    words = [sys.executable, "-m", "validator", "check", "--no-dns", "шмфт@ьфшд.кг", "émile@mail.ru"]
+    done = subprocess.run(words, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "ivan@mail.ru" in done.stdout.decode(encoding)

@@ -37,6 +37,7 @@ def explain(folder: Path, address: str) -> tuple[int, str]:
 def test_the_story_names_every_step(tmp_path: Path, address: str, code: int, told: list[str]) -> None:
     exit_code, output = explain(tmp_path, address)
     assert exit_code == code
+    assert not list(tmp_path.iterdir()), "who only asks needs no store"
     for sentence in told:
         assert sentence in output
 

@@ -30,6 +30,11 @@ def test_a_good_domain_is_shown_with_its_hosts_and_addresses() -> None:
     assert lines[-1].startswith("asked: zone file")
 
 
+def test_endings_for_tests_are_looked_up_in_a_zone_file_as_check_does() -> None:
+    result = CliRunner().invoke(build(), ["dns", "ok2.mc.test", "--zone", str(ZONE_FILE)])
+    assert result.exit_code == 0, result.output
+
+
 def test_an_address_is_looked_up_by_its_domain() -> None:
     assert run("someone@null.mc.test", "--zone", str(ZONE_FILE), code=1).startswith("null.mc.test: takes no mail")
 

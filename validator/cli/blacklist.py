@@ -27,7 +27,7 @@ SettingsFile = Annotated[Path | None, typer.Option("--settings", help="A .env-st
 ListOption = Annotated[str, typer.Option("--list", help="Named list.")]
 Why = Annotated[str, typer.Option("--why", help="For the history.")]
 Force = Annotated[bool, typer.Option("--force", help="Also what would hit half the world.")]
-Expires = Annotated[str | None, typer.Option(help="When it stops blocking; a plain date is its end, UTC.")]
+Expires = Annotated[str | None, typer.Option(help="When it ends; a plain date means the end of that day, UTC.")]
 Kinds = Annotated[list[Kind] | None, typer.Option("--kind", help="Only this kind.")]
 Causes = Annotated[list[Cause] | None, typer.Option("--cause", help="Only this cause.")]
 Lists = Annotated[list[str] | None, typer.Option("--list", help="Only this list.")]

@@ -37,7 +37,12 @@ def dns_command(
     refuse_unwritable({"--record": record}, [path for path in (zone, replay, settings_file) if path is not None])
     given = {"dns_zone_file": zone, "dns_record_file": record, "dns_replay_file": replay}
     settings = load_settings(settings_file)
-    settings = settings.model_copy(update={name: path for name, path in given.items() if path is not None})
+    changes: dict[str, object] = {name: path for name, path in given.items() if path is not None}
+    if zone is not None or replay is not None:
+        from validator.cli.check_engine import ENDINGS_FOR_TESTS
+
+        changes["special_use_exceptions"] = tuple({*settings.special_use_exceptions, *ENDINGS_FOR_TESTS})
+    settings = settings.model_copy(update=changes)
     routes, health = asyncio.run(look_up(settings, [a_labels(text) for text in domains]))
     for route in routes:
         typer.echo(_json(route) if as_json else describe_route(route, time.monotonic()))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,14 +48,16 @@ def explain_command(
 async def _explain(settings: Settings, address: str) -> tuple[tuple[Step, ...], Verdict]:
     from validator.address import EmailAddress, parse_address
     from validator.checker import CheckOptions
-    from validator.runtime import open_runtime, syntax_rules
+    from validator.runtime import leaving_no_store, open_runtime, syntax_rules
     from validator.sanitize import Sanitizer
     from validator.sanitize.story import tell
     from validator.settings import PlusPolicy
 
     log_to_stderr()
     rules = syntax_rules(settings)
-    async with open_runtime(settings) as runtime:
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="validator-")))
+        runtime = await stack.enter_async_context(open_runtime(leaving_no_store(settings, folder)))
         verdict = await runtime.checker.check(address, CheckOptions(explain=True))
         sanitizer = Sanitizer(runtime.reference, rules=rules, strip_tags=settings.plus is PlusPolicy.STRIP_TAG)
     sanitized = sanitizer.sanitize(address)

@@ -13,6 +13,8 @@ from validator.cli.exits import Exit
 
 MAX_TIMEOUT_S = 3_600
 """Longest wait for an answer."""
+MAX_PORT = 65_535
+"""Largest number of a port."""
 
 
 def ping_command(
@@ -23,8 +25,10 @@ def ping_command(
     """Exit 0 when the service is ready, 1 when it says that it is not, 3 when nobody answers."""
     if not 0 < timeout_s <= MAX_TIMEOUT_S:
         raise typer.BadParameter(f"--timeout-s: more than 0, at most {MAX_TIMEOUT_S}")
-    parts = urlsplit(url or f"http://127.0.0.1:{os.environ.get('VALIDATOR_PORT') or 8080}")
-    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=timeout_s)
+    host, port = _place(url)
+    if not path.startswith("/") or not path.isascii() or any(letter <= " " for letter in path):
+        raise typer.BadParameter("--path: a path such as /readyz is needed")
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         connection.request("GET", path)
         status = connection.getresponse().status
@@ -36,3 +40,20 @@ def ping_command(
     typer.echo(f"{status}")
     if status != 200:
         raise typer.Exit(Exit.SOME_NOT)
+
+
+def _place(url: str | None) -> tuple[str, int]:
+    """Host and port of *url*, else of this machine; raises `typer.BadParameter` for what names no place."""
+    if url is None:
+        text = os.environ.get("VALIDATOR_PORT") or "8080"
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= MAX_PORT):
+            raise typer.BadParameter(f"VALIDATOR_PORT: a port from 1 to {MAX_PORT} is needed, or --url")
+        return "127.0.0.1", int(text)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port that is no number, an open bracket
+        host, port = None, None
+    if host is None or parts.scheme != "http":
+        raise typer.BadParameter("--url: a URL such as http://127.0.0.1:8080 is needed")
+    return host, 80 if port is None else port
