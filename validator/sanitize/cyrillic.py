@@ -28,6 +28,8 @@ _TWINS |= dict(zip("АСЕОРХУКМТВНІЈЅԚԜ", "ACEOPXYKMTBHIJSQW", st
 _TWINS.pop("п")
 _TWIN_TABLE = str.maketrans(_TWINS)
 
+_ROUGH_TWINS = str.maketrans("гьпиГЬ", "rbnurb")
+"""Letters that look like others in some typefaces only, so believed where a provider's name comes out."""
 
 _FROM_TWIN = str.maketrans({latin: russian for russian, latin in reversed(_TWINS.items()) if russian.isalpha()})
 _SPELLED_LOWER = {"я": "ya", "ю": "yu", "й": "y", "ё": "e", "є": "ye", "ї": "yi"}
@@ -133,6 +135,7 @@ def readings(text: str, aliases: Mapping[str, str]) -> list[tuple[Reading | None
     found.setdefault(text.translate(_BELARUSIAN_TABLE), Reading.KEY)
     if not all_letters_cyrillic(text):
         found.setdefault(by_key(by_twin(text)), Reading.TWIN)
+        found.setdefault(by_key(by_twin(text.translate(_ROUGH_TWINS))), Reading.TWIN)
     sound = by_sound(text, aliases)
     if sound is not None:
         found.setdefault(sound, Reading.SOUND)

@@ -100,7 +100,11 @@ def reread_domain(
         return Reread(domain, None, 1.0)
     weighed = [(kinds, latin) for kinds, latin in choices if latin.isascii()][:_MAX_WEIGHED]
     applied = [(kinds, latin, corrector.correct(latin)) for kinds, latin in weighed]
-    ending_stands = any(is_delegated_tld(latin.rpartition(".")[2]) for _, latin in weighed)
+    ending_stands = any(
+        is_delegated_tld(latin.rpartition(".")[2])
+        for kinds, latin in weighed
+        if kinds[-1] is not Reading.TWIN or all_letters_cyrillic(labels[-1])
+    )
     best = [
         entry
         for entry in applied
