@@ -208,6 +208,10 @@ class CandidateFinder:
         same_name = self._targets.flat_names.get(letters)
         if same_name is not None and not same_name.common:
             yield Candidate(0.7, same_name, same_name.domain, "domain.no_ending", 1.0, 1.0, capped=exists)
+        half = name[: len(name) // 2]
+        for twice in self._targets.by_name.get(half, ()) if half * 2 == name else ():
+            if twice.ending == ending:
+                yield Candidate(0.5, twice, twice.domain, "domain.repeated", 1.0, 1.0, capped=len(half) < 5)
         for known in (
             self._targets.by_name.get(name.removesuffix("mail").rstrip("-"), ()) if name.endswith("mail") else ()
         ):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from validator.address import SyntaxRules
 from validator.sanitize.escapes import without_rests
+from validator.sanitize.text import is_ornament
 
 _ALWAYS = frozenset('"!?#$')
 _OTHER = frozenset("'&*/=%^{|}~`")
@@ -84,7 +85,7 @@ def clean_local(local: str, *, refused: Callable[[str], bool], rules: SyntaxRule
         else:
             stray = char not in ",:" and refused(char) and _is_one_word(local[begin:at], local[at + 1 : end])
             gone = char == "\\" or (char in _NEVER_LEGAL and (at_edge or stray))
-            gone = gone or (at < begin and not rules.eai and _is_ornament(char))
+            gone = gone or (at < begin and not rules.eai and is_ornament(char))
         (removed if gone else kept).append(char)
     text = "".join(kept)
     if not text:
@@ -124,11 +125,6 @@ def _labelled(local: str) -> str | None:
 def _is_one_word(before: str, behind: str) -> bool:
     """A sign between *before* and *behind* fell into a name, rather than parting two (`ivan;petrov`, `Ivan>ivan`)."""
     return min(len(before), len(behind)) < _MIN_WORD
-
-
-def _is_ornament(char: str) -> bool:
-    """A sign of other keyboards or of a layout (`→ § ¿`), which begins no name; a long dash may stand for a hyphen."""
-    return not char.isascii() and unicodedata.category(char) in {"Po", "Sm", "Sc"}
 
 
 def _accepted(char: str, rules: SyntaxRules) -> bool:

@@ -177,7 +177,18 @@ def strip_ends(text: str) -> str:
         leading = leading.replace("\\", "")
     stripped = stripped.lstrip(leading)
     trailing = _TRAILING if stripped.count("@") > 1 else _TRAILING.replace("@", "")
-    return stripped.rstrip(trailing)
+    end = len(stripped)
+    while end and (stripped[end - 1] in trailing or is_ornament(stripped[end - 1])):
+        end -= 1
+    return stripped[:end]
+
+
+def is_ornament(char: str) -> bool:
+    """A sign of other keyboards or of a layout (`→ § ¿`): begins no name and ends no domain.
+
+    No dash, which may stand for a hyphen.
+    """
+    return not char.isascii() and unicodedata.category(char) in {"Po", "Sm", "Sc"}
 
 
 def restore_at(text: str) -> str:
