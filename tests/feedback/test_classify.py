@@ -58,6 +58,22 @@ def test_every_text_of_the_owners_table_has_the_owners_reason(
     [
         ("550 5.1.1 <a@example.com> has sent to too many recipients this hour", "rate_limited"),
         ("550 5.1.0 <bounce@mailer.example.com> sender rejected", "sender_rejected"),
+        ("550 5.1.0 Sender address unknown", "sender_rejected"),
+        ("550 5.7.27 Sender address has null MX", "sender_rejected"),
+        ("556 5.1.10 Recipient address has null MX", "domain_no_mail"),
+        ("450 4.1.1 <a@x.example>: rejected: unverified address: Address verification in progress", "greylisted"),
+        (
+            "450 4.1.1 <a@b.cd>: Recipient address rejected: unverified address: connect to a: Connection timed out",
+            "delivery_timeout",
+        ),
+        (
+            "450 4.1.1 <a@x.example>: Recipient address rejected: unverified address: host mx said: 550 user unknown",
+            "mailbox_not_found",
+        ),
+        ("550 This account has been suspended due to inactivity", "mailbox_disabled"),
+        ("550 Your account has been suspended due to a complaint", "sender_account_error"),
+        ("454 4.7.0 Temporary authentication failure: account disabled", "sender_account_error"),
+        ("550-Please turn on SMTP Authentication in your mail client.", "relay_denied"),
         ("552 5.2.2 Mailbox full", "mailbox_full"),
         ("452 4.2.2 Over quota", "mailbox_full"),
         ("550 5.7.1 Message rejected as spam by content filter", "content_spam"),

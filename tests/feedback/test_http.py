@@ -114,6 +114,17 @@ async def test_webhooks_are_open_only_to_whoever_proves_himself(tmp_path: Path) 
         assert (await running.post("/events/nobody", item)).status in {404, 405}
 
 
+async def test_every_event_of_a_webhook_that_is_not_stored_is_named_by_its_place(running: Service) -> None:
+    opened = {"event": "open", "email": "a@far.example", "sg_event_id": "s-1"}
+    nobody = {"event": "bounce", "email": "far.example", "sg_event_id": "s-2"}
+    answer = await _json(await running.post("/events/sendgrid", ["shoes", opened, nobody, "shirt"]))
+    assert [row["index"] for row in answer["invalid"]] == [0, 2, 3]  # type: ignore[attr-defined]
+    assert [row["pointer"] for row in answer["invalid"]] == ["/0", "/2", "/3"]  # type: ignore[attr-defined]
+    assert (answer["accepted"], answer["ignored"]) == (0, 1)
+    answer = await _json(await running.post("/events", {"events": [GONE, {**GONE, "address": "anna"}]}))
+    assert [row["pointer"] for row in answer["invalid"]] == ["/events/1/address"]  # type: ignore[attr-defined]
+
+
 async def test_many_deliverers_of_one_webhook_count_once(running: Service) -> None:
     item = [{"event": "bounce", "email": "a@far.example", "reason": "550 5.1.1 unknown user", "sg_event_id": "s-1"}]
     answers = await asyncio.gather(*(running.post("/events/sendgrid", item) for _ in range(8)))

@@ -36,6 +36,16 @@ SAID = {
         tyvärr, mottagaren finns inte
         üzgünüz, alıcı bulunamadı
         bohužel uživatel neexistuje
+        valitettavasti käyttäjää ei löydy
+        sajnos a felhasználó nem található
+        ne pare rău, utilizatorul nu există
+        δυστυχώς ο χρήστης δεν υπάρχει
+        המשתמש לא קיים
+        عذرا المستخدم غير موجود
+        ขออภัยไม่พบผู้ใช้
+        потребителят не съществува
+        ľutujeme, adresát neznámy
+        nažalost korisnik ne postoji
     """,
     "mailbox_full": """
         the recipient has exhausted the storage quota
@@ -55,6 +65,11 @@ SAID = {
         schránka Anny je plná
         inkorgen är full
         posta kutusu dolu
+        поштову скриньку переповнено
+        收件人邮箱空间已满
+        sajnos a postafiók megtelt
+        το γραμματοκιβώτιο είναι πλήρες
+        صندوق البريد ممتلئ
     """,
     "mailbox_disabled": """
         anna is no longer employed here

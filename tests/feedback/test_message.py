@@ -140,6 +140,26 @@ def _addresses(judged: Judged) -> list[tuple[str, str, str]]:
     return [(outcome.recipient, outcome.written_to, outcome.final_recipient) for outcome in judged.outcomes]
 
 
+def test_a_plus_that_a_server_left_encoded_is_no_other_mailbox(classifier: Classifier) -> None:
+    raw = _dsn(final="anna+news@far.example", original="anna+2Bnews@far.example")
+    [outcome] = judge_message(raw, classifier).outcomes
+    assert (outcome.written_to, outcome.final_recipient) == ("anna+news@far.example", "")
+    [outcome] = judge_message(_dsn(final="anna+news@far.example", original="b+2Bc@far.example"), classifier).outcomes
+    assert outcome.written_to == "b+2Bc@far.example"
+
+
+@pytest.mark.parametrize("kind", ["message/delivery-status", "message/global-delivery-status"])
+def test_a_report_may_speak_in_bytes_that_are_not_ascii(classifier: Classifier, kind: str) -> None:
+    raw = _dsn().replace(b"message/delivery-status", kind.encode()).replace(b"Status: 5.1.1", b"Status: 5.0.0")
+    head, _, tail = raw.partition(b"Diagnostic-Code: smtp; 550 5.1.1 <ivan@far.example>:")
+    _, _, tail = tail.partition(b"\n")
+    raw = head + "Diagnostic-Code: smtp; 550 почтовый ящик переполнен\n".encode() + tail
+    raw = raw.replace(b"host mx.far.example[192.0.2.7] said: 550 5.1.1 <ivan@far.example>:\n    ", b"")
+    raw = raw.replace(b"Recipient address rejected: User unknown (in reply to RCPT TO command)", b"refused")
+    [outcome] = judge_message(raw, classifier).outcomes
+    assert (outcome.recipient, outcome.classification.reason) == ("ivan@far.example", "mailbox_full")
+
+
 @pytest.mark.parametrize("action", ["relayed", "expanded"])
 def test_an_action_that_is_no_failure_blames_nobody(classifier: Classifier, action: str) -> None:
     assert all(not outcome.recipient for outcome in judge_message(_dsn(action=action), classifier).outcomes)
@@ -247,6 +267,9 @@ FOREIGN = [
     ("Nelze doručit: ahoj", "Zprávu nelze doručit:", "<anna@far.example>: 550 5.1.1 gone"),
     ("Unzustellbar: hallo", "Zustellung fehlgeschlagen an:", "anna@far.example"),
     ("Non remis : salut", "Échec de la remise :", "anna@far.example"),
+    ("Message non distribuable", "Votre message n'a pas pu être remis à :", "<anna@far.example>: boîte pleine"),
+    ("Zwrot wiadomości", "Nie można dostarczyć wiadomości do odbiorców:", "anna@far.example"),
+    ("Не вдалося доставити: вітаю", "Листа не вдалося доставити:", "anna@far.example"),
     ("**Message you sent blocked by our filter**", "was not taken", "Your message to: anna@far.example"),
 ]
 

@@ -22,7 +22,7 @@ from validator.errors import SettingsError, WebhookRejected
 from validator.feedback.classify import Classifier
 from validator.feedback.event import EventKind, judge
 from validator.feedback.gate import WebhookGate
-from validator.feedback.webhooks import sendgrid, ses, standard
+from validator.feedback.webhooks import mailgun, sendgrid, ses, standard
 from validator.feedback.webhooks.reading import moment
 from validator.feedback.webhooks.registry import PROVIDERS, read_batch
 from validator.settings import Settings
@@ -182,6 +182,32 @@ def test_a_category_tells_what_user_unknown_answered(classifier: Classifier) -> 
     said["delivery_info"] = {"destination_response": "555 User unknown", "delivery_status": "err_user_unknown"}
     [told] = read_batch(PROVIDERS["unisender"], said).reported
     assert judge(told, classifier, received_at=NOW).classification.reason == "mailbox_not_found"
+
+
+def test_a_block_of_the_sender_beside_the_events_of_unisender_spoils_none_of_them() -> None:
+    gone = {"job_id": "j", "email": "a@x.example", "status": "hard_bounced", "event_time": "2026-03-01 10:00:00"}
+    events = [
+        {"event_name": "transactional_email_status", "event_data": gone},
+        {"event_name": "transactional_spam_block", "event_data": {"block_type": "one_smtp", "domain": "x.example"}},
+        {"event_data": {"email": "b@x.example"}},
+        "shoes",
+    ]
+    document = {"events_by_user": [{"user_id": 1, "events": events}, {"user_id": 2}, 7]}
+    batch = read_batch(PROVIDERS["unisender"], document)
+    assert [(item.kind.value, item.address) for item in batch.reported] == [("bounce", "a@x.example"), ("ignored", "")]
+    assert [item.index for item in batch.unread] == [2, 3, 4, 5]
+    assert batch.places == (0, 1)
+
+
+def test_an_event_of_mailgun_that_is_sent_again_under_another_token_is_the_same() -> None:
+    def named(token: str, **changes: object) -> str:
+        data = {"id": "e-1", "event": "failed", "recipient": "a@x.example", "timestamp": 1772300000.5, **changes}
+        [item] = mailgun.read({"signature": {"token": token}, "event-data": data})
+        return item.event_id
+
+    assert named("one") == named("two") != ""
+    assert named("one") != named("one", timestamp=1772400000.5)
+    assert named("one", id=None) != named("two", id=None)
 
 
 def test_the_really_signed_request_verifies_and_no_changed_byte_does() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from aiohttp import web
-from pydantic import BeforeValidator, ConfigDict, Field, RootModel, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
 
 from validator.errors import Complaint, LimitExceeded, RequestRefused
 from validator.feedback.event import EventKind, Reported
@@ -35,6 +35,13 @@ def _written_moment(value: object) -> object:
     return value
 
 
+def _addressed(value: str) -> str:
+    """Text without an @ names nobody whose mail could bounce."""
+    if "@" not in value:
+        raise ValueError("not an address")
+    return value
+
+
 def whole(value: object) -> object:
     """JSON does not tell 2.0 from 2."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -51,7 +58,11 @@ class EventModel(Wire):
 
     model_config = ConfigDict(extra="forbid")
 
-    address: Annotated[str, Field(min_length=1, max_length=320, description="Whom the message was sent to.")]
+    address: Annotated[
+        str,
+        Field(min_length=1, max_length=320, description="Whom the message was sent to."),
+        AfterValidator(_addressed),
+    ]
     kind: _KINDS = Field(description="What happened.")
     text: str = Field("", max_length=65_536, description="The server's words.")
     reply_code: ReplyCode | None = Field(None, description="Three-digit reply code.")

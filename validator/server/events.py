@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -41,19 +41,19 @@ log = structlog.get_logger("validator.webhooks")
 MAX_EVENTS_BODY_BYTES = 8 * 1024 * 1024
 
 
-def receipt_document(receipt: Receipt, places: list[int], unread: tuple[Unread, ...] = ()) -> dict[str, Any]:
+def receipt_document(receipt: Receipt, places: Sequence[int], unread: tuple[Unread, ...] = ()) -> dict[str, Any]:
     """The wire form of a receipt; *places* tells which item each event came from."""
-    invalid = {place.index: (place.pointer or f"/{place.index}", place.why) for place in unread}
+    invalid = [(place.index, place.pointer or f"/{place.index}", place.why) for place in unread]
     for refused in receipt.invalid:
         index = places[refused.index]
-        invalid.setdefault(index, (f"/{index}", refused.why))
+        invalid.append((index, f"/{index}", refused.why))
     return {
         "accepted": receipt.accepted,
         "duplicate": receipt.duplicate,
         "ignored": receipt.ignored,
         "invalid": [
             {"index": index, "pointer": pointer, "detail": detail, "why": detail}
-            for index, (pointer, detail) in sorted(invalid.items())
+            for index, pointer, detail in sorted(invalid)
         ],
     }
 
@@ -82,7 +82,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     judged = await asyncio.to_thread(judge_message, body, classifier)
     reported = events_of_message(body, judged)
     receipt = await runtime.feedback.record(reported)
-    document = receipt_document(receipt, list(range(len(reported))))
+    document = receipt_document(receipt, range(len(reported)))
     document["ignored"] += int(not reported)
     return json_response({**document, **judged_document(judged)})
 
@@ -107,7 +107,7 @@ async def _taken(provider: Provider, request: web.Request, body: bytes) -> web.S
     batch = read_batch(provider, document)
     reported = [_named(item, proof, position) for position, item in enumerate(batch.reported)]
     receipt = await request.app[RUNTIME].feedback.record(reported, token=proof.token, body=body)
-    return json_response(receipt_document(receipt, list(range(len(reported))), batch.unread))
+    return json_response(receipt_document(receipt, batch.places, batch.unread))
 
 
 async def _proven(provider: Provider, request: web.Request, body: bytes) -> tuple[Proof, Any]:

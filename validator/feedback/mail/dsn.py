@@ -16,6 +16,7 @@ _ORIGINAL = ("original-recipient", "x-original-recipient")
 _FINAL = ("final-recipient", "x-actual-recipient")
 _RECIPIENT = frozenset({*_ORIGINAL, *_FINAL})
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s*(?:\((.*)\))?")
+_XTEXT = re.compile(r"\+([2-7][0-9A-F])")
 _MAX_HUMAN = 16_384
 """Characters of the human-readable part that are read beside a report, once for each recipient."""
 _SILENT = frozenset({"relayed", "expanded"})
@@ -115,8 +116,15 @@ def _groups(blocks: Iterable[Fields]) -> list[dict[str, str]]:
     return [group.fields for group in groups if group.has_recipient()]
 
 
+def _from_xtext(address: str) -> str:
+    """An address that a server put back as it stood in ORCPT: `a+2Bb@…` is `a+b@…` (RFC 3461 section 4)."""
+    return _XTEXT.sub(lambda found: chr(int(found.group(1), 16)), address)
+
+
 def _failure(original: str, final: str, action: str, fields: dict[str, str], beside: _Beside) -> Failure:
     named = final or original
+    if final and original and same_address(final, _from_xtext(original)):
+        original = final
     original = original or beside.mentions.sent_on_from(final)
     if final and original and not same_address(final, original):
         named = beside.mentions.first_of(final, original) or original

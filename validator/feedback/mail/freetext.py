@@ -48,6 +48,7 @@ _ANNOUNCED = re.compile(
     r"|no se (?:ha podido|pudo|puede)|impossib|recapit|entreg|onbestelbaar"
     r"|niet (?:worden )?(?:afgeleverd|bezorgd)|kan inte levereras|dostarcz"
     r"|配信|送信でき|未能|невозможно|не уда(?:лось|[её]тся)|mislukt|niet bestelbaar|nelze doručit|nedoruč|leveres"
+    r"|не вдалося|nu (?:a|au) putut fi livrat"
     r"|ei voitu|kézbesít|teslim edilemedi|remise|remis|退信|退回|投递|반송|배달|전송|affected|problems",
     re.IGNORECASE,
 )

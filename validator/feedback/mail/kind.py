@@ -22,6 +22,8 @@ _FAILURE_SUBJECT = re.compile(
     r"|was not delivered|not delivered|bounce|rejected|zustell|non remis|échec|недоставлен"
     r"|не доставлено|сообщение не|entreg|recapit|onbestelbaar|levereras|dostarcz|mancata consegna"
     r"|mislukt|niet bestelbaar|не уда[её]тся доставить|не удалось доставить|не доставлен|nelze doručit|nedoruč"
+    r"|non distribu|pas pu être remis|zwrot (?:wiadomości|poczty)|nie (?:można|udało się) dostarczyć|nie dostarczon"
+    r"|не вдалося доставити|nu a putut fi livrat|nelivrat"
     r"|leveres|ei voitu toimittaa|kézbesít|teslim edilemedi|配信|送信できません|退信|退回|投递失败|无法投递|無法傳送"
     r"|반송|배달 실패|전송 실패|not been delivered|message you sent blocked|loop alert|you .* not member",
     re.IGNORECASE,

@@ -192,16 +192,20 @@ def _report_blocks(part: Message) -> tuple[Fields, ...]:
     payload = _payload_of(part)
     if isinstance(payload, list):
         blocks = [
-            tuple((name.lower(), unfolded(str(value))) for name, value in block.items())
+            tuple((name.lower(), _raw_field(str(value))) for name, value in block.raw_items())
             for block in payload
             if isinstance(block, Message)
         ]
-        strays = [_payload_of(block) for block in payload if isinstance(block, Message)]
-        for stray in strays:
-            if isinstance(stray, str) and ":" in stray:
+        for block in payload:
+            if isinstance(block, Message) and ":" in (stray := _part_text(block)):
                 blocks += field_blocks(stray)
         return tuple(block for block in blocks if block)
     return field_blocks(_part_text(part))
+
+
+def _raw_field(value: str) -> str:
+    """A field on one line; bytes that are not ASCII, which a report may hold, are UTF-8 or else Latin-1."""
+    return unfolded(_decode(value.encode("utf-8", "surrogateescape"), None))
 
 
 _FIELD = re.compile(r"^[> \t]*+([A-Za-z][A-Za-z0-9-]{1,60}):[ \t]*+(.*)$")

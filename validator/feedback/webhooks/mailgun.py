@@ -96,7 +96,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             kind=mapped,
             address=mailbox(data.get("recipient")),
             provider=PROVIDER,
-            event_id=token_of(item) or text_of(data, "id"),
+            event_id=_event_id(data) or token_of(item),
             occurred_at=moment_of(data, "timestamp"),
             message_id=text_of(part_of(part_of(data, "message"), "headers"), "message-id")
             or text_of(data, "Message-Id").strip("<>"),
@@ -108,6 +108,13 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             raw_type="/".join(part for part in (kind, text_of(data, "severity"), text_of(data, "reason")) if part),
         )
     ]
+
+
+def _event_id(data: Mapping[str, Any]) -> str:
+    """Identifier and time of an event: the first alone is unique only within a day. A request that is repeated has
+    them again, under another token. Empty in the older form posts, which have no identifier."""
+    found, moment = text_of(data, "id"), text_of(data, "timestamp")
+    return f"{found}:{moment}" if found and moment else found
 
 
 def _signature(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -38,6 +38,8 @@ class Batch:
     """Every event, one per recipient."""
     unread: tuple[Unread, ...]
     """Items that are no events."""
+    places: tuple[int, ...]
+    """Which item each event came from; same length and order as `reported`."""
 
 
 ReadItem = Callable[[Mapping[str, Any]], list[Reported]]
@@ -47,17 +49,21 @@ def read_items(items: Sequence[Any], read: ReadItem) -> Batch:
     """Read each item on its own: one that is wrong never spoils the rest."""
     reported: list[Reported] = []
     unread: list[Unread] = []
+    places: list[int] = []
     for index, item in enumerate(items):
         if not isinstance(item, Mapping):
             unread.append(Unread(index, "not an object"))
             continue
         try:
-            reported += read(item)
+            found = read(item)
         except Unreadable as error:
             unread.append(Unread(index, str(error)))
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             unread.append(Unread(index, f"not as documented ({type(error).__name__})"))
-    return Batch(tuple(reported), tuple(unread))
+        else:
+            reported += found
+            places += [index] * len(found)
+    return Batch(tuple(reported), tuple(unread), tuple(places))
 
 
 def as_list(document: Any) -> Sequence[Any]:

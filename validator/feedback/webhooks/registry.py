@@ -80,7 +80,7 @@ PROVIDERS: Mapping[str, Provider] = {
         Provider("mailtrap", "Mailtrap", mailtrap.read, items=_nested("events")),
         Provider("mandrill", "Mandrill", mandrill.read, document=_mandrill_document),
         Provider("postal", "Postal", postal.read),
-        Provider("unisender", "Unisender Go", unisender.read),
+        Provider("unisender", "Unisender Go", unisender.read, items=unisender.items),
     )
 }
 """By name."""

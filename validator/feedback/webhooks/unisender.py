@@ -5,12 +5,12 @@ https://godocs.unisender.ru/web-api-ref#callback-format
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
-from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, part_of, text_of
+from validator.feedback.webhooks.reading import Unreadable, as_list, mailbox, moment_of, part_of, text_of
 
 PROVIDER = "unisender"
 _KINDS = {
@@ -42,14 +42,26 @@ _HINTS = {
 }
 
 
+def items(document: Any) -> Sequence[Any]:
+    """The events of a request, which come by user; what is no group of events is an item that cannot be read."""
+    groups = document.get("events_by_user") if isinstance(document, Mapping) else None
+    if not isinstance(groups, list):
+        return as_list(document)
+    found: list[Any] = []
+    for group in groups:
+        events = group.get("events") if isinstance(group, Mapping) else None
+        found += events if isinstance(events, list) else [None]
+    return found
+
+
 def read(item: Mapping[str, Any]) -> list[Reported]:
-    """One event; several by user, or one as it stands. A refusal as spam is no complaint of a person."""
-    if "events_by_user" in item:
-        groups = item["events_by_user"]
-        found = [event for group in groups for event in part_list(group, "events")]
-        return [reported for event in found for reported in read(event)]
+    """One event. One about no message (a domain that blocks the sender) is kept as a record; a refusal as spam is no
+    complaint of a person."""
     data = part_of(item, "event_data") or item
     kind = text_of(data, "status")
+    name = text_of(item, "event_name")
+    if not kind and name:
+        return [Reported(EventKind.IGNORED, "", PROVIDER, raw_type=name, occurred_at=moment_of(data, "block_time"))]
     if not kind:
         raise Unreadable("no status")
     info = part_of(data, "delivery_info")
@@ -70,11 +82,3 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             raw_type="/".join(part for part in (kind, detail) if part),
         )
     ]
-
-
-def part_list(item: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """A nested list of objects; raises `Unreadable` for anything else."""
-    found = item.get(name)
-    if not isinstance(found, list) or not all(isinstance(entry, Mapping) for entry in found):
-        raise Unreadable(f"no list {name}")
-    return found
