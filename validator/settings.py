@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
 
 from validator.errors import SettingsError
@@ -225,6 +225,10 @@ def load_settings(file: Path | None = None) -> Settings:
         if secret.is_dir():  # what a container makes of a secret that is not there
             raise SettingsError(f"VALIDATOR_SECRETS_DIR: {secret} is a folder, not a file")
     try:
+        strangers = () if env_file is None else _without_prefix(env_file)
+        if strangers:  # some of them would be passed over in silence, `KEYS` and `PORT` among them
+            names = ", ".join(strangers)
+            raise SettingsError(f"VALIDATOR_SETTINGS_FILE: names begin with VALIDATOR_, so this sets nothing: {names}")
         return Settings(_env_file=env_file, _secrets_dir=secrets_dir)
     except (OSError, UnicodeDecodeError, UnreadableSource) as error:  # a source, before any value is looked at
         why = "not UTF-8" if isinstance(error.__cause__ or error, UnicodeDecodeError) else "cannot be read"
@@ -232,9 +236,17 @@ def load_settings(file: Path | None = None) -> Settings:
         raise SettingsError(f"{name}: {why}") from None
     except ValidationError as error:
         faults = "; ".join(
-            f"VALIDATOR_{_name_of(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False)
+            f"VALIDATOR_{_name_of(fault['loc'])}: "
+            + ("there is no such setting" if fault["type"] == "extra_forbidden" else fault["msg"])
+            for fault in error.errors(include_input=False)
         )
         raise SettingsError(faults) from None
+
+
+def _without_prefix(file: Path) -> tuple[str, ...]:
+    """Names in a settings file that have a value but not our prefix; raises `OSError` and `UnicodeDecodeError`."""
+    values = DotEnvSettingsSource(Settings, env_file=file, case_sensitive=True).env_vars
+    return tuple(name for name, value in values.items() if value and not name.upper().startswith("VALIDATOR_"))
 
 
 def _name_of(place: tuple[int | str, ...]) -> str:

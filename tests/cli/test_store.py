@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner, Result
 from tests.service import DEMO_ZONE
 from validator.cli.main import build
 from validator.errors import ValidatorError
+from validator.migrations import head
 
 
 def run(*words: str) -> Result:
@@ -45,3 +48,15 @@ def test_keys_leave_the_tables_alone_where_those_are_made_apart(
     refused = run("keys", "create", "shop")
     assert isinstance(refused.exception, ValidatorError)
     assert "validator db upgrade" in str(refused.exception)
+
+
+def test_tables_that_are_newer_than_this_version_are_left_alone_and_told_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "validator.db"
+    monkeypatch.setenv("VALIDATOR_DATABASE_URL", f"sqlite:///{file}")
+    assert run("db", "upgrade").stdout == f"tables are at revision {head()}\n"
+    with contextlib.closing(sqlite3.connect(file)) as tables, tables:
+        tables.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert run("db", "upgrade").stdout == "tables are at revision 9999\n"
+    assert run("db", "status").stdout == f"tables: 9999, needed: {head()}\n"

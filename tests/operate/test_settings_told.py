@@ -44,6 +44,16 @@ def test_an_unknown_name_in_a_file_is_told_as_it_stands_there(tmp_path: Path) ->
         load_settings(file)
 
 
+@pytest.mark.parametrize("line", ["PORT=9000", "KEYS=crm:aaaaaaaaaaaaaaaaaaaa", "export POSTGRES_PASSWORD=aaaaaa"])
+def test_a_name_without_its_prefix_in_a_file_is_refused_and_its_value_not_told(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "validator.env"
+    file.write_text(f"VALIDATOR_PLUS=keep\nOTHER=\n{line}\n", "utf-8")
+    name, _, value = line.removeprefix("export ").partition("=")
+    with pytest.raises(SettingsError, match=rf"^VALIDATOR_SETTINGS_FILE: .*VALIDATOR_.* sets nothing: {name}$") as told:
+        load_settings(file)
+    assert value not in str(told.value)
+
+
 def test_variables_that_set_nothing_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(unknown_variables())
     for name in ("VALIDATOR_DNS_SERVER", "VALIDATOR_DNS_SERVERS", "VALIDATOR_SERVICE_HOST", "VALIDATOR_PORT_80_TCP"):

@@ -15,9 +15,8 @@ SettingsFile = Annotated[Path | None, typer.Option("--settings", help="A .env-st
 
 @app.command("upgrade")
 def upgrade_command(settings_file: SettingsFile = None) -> None:
-    """Bring the tables up to date, under a lock; does nothing when they are."""
-    from validator.database import Database
-    from validator.migrations import head
+    """Bring the tables up to date, under a lock; does nothing when they are, or are newer than this version."""
+    from validator.database import Database, revision_of
     from validator.settings import load_settings
 
     url = load_settings(settings_file).database_url.get_secret_value()
@@ -26,7 +25,7 @@ def upgrade_command(settings_file: SettingsFile = None) -> None:
         await (await Database.open(url)).aclose()
 
     asyncio.run(run())
-    typer.echo(f"tables are at revision {head()}")
+    typer.echo(f"tables are at revision {revision_of(url)}")
 
 
 @app.command("status")
