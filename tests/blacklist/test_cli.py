@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,19 @@ def test_keys_are_listed_under_a_header(terminal: Terminal) -> None:
     assert lines[1].split()[:4] == ["id", "name", "state", "scopes"]
     assert "crm" in lines[3]
     assert orjson.loads(terminal.run("keys", "list", "--json").stdout)["name"] == "crm"
+
+
+def test_a_compressed_file_is_imported_and_a_damaged_one_enters_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    whole = gzip.compress("".join(f"user{number}@example.org\n" for number in range(60_000)).encode())
+    listed = tmp_path / "list.txt.gz"
+    listed.write_bytes(whole[:-20])
+    assert "cut off" in terminal.run("blacklist", "import", str(listed), code=2).stderr
+    assert "user1@" not in terminal.blacklist("list")
+    listed.write_bytes(whole)
+    assert "it would be: 60,000 lines" in terminal.blacklist("import", str(listed), "--dry-run")
+    assert "is done: 60,000 lines" in terminal.blacklist("import", str(listed))
+    listed.write_bytes(b"PK\x03\x04" + bytes(100))
+    assert "a spreadsheet or a zip archive" in terminal.refused("import", str(listed))
 
 
 def test_a_file_that_cannot_be_written_or_read_is_told_in_a_sentence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -233,6 +234,56 @@ async def test_a_body_with_nothing_in_it_is_refused_in_words_and_leaves_no_impor
     async with served.client.post("/blacklist/imports", json={"text": ""}) as answer:
         assert answer.status == 422
     assert (await call(served, "GET", "/blacklist/imports"))["imports"] == []
+
+
+@pytest.mark.parametrize("said", [True, False], ids=["declared", "not declared"])
+async def test_a_compressed_list_is_the_list_in_it(served: Service, said: bool) -> None:
+    text = "email;comment\njane@example.com;x\nno address\njoe@example.com;\n"
+    packed = gzip.compress(text.encode("utf-16")[:40]) + gzip.compress(text.encode("utf-16")[40:])
+    headers = {"Content-Encoding": "gzip"} if said else {}
+    for query, status in (("?dry_run=true", 200), ("", 201)):
+        answer = await served.post(f"/blacklist/imports{query}", packed, headers=headers)
+        report = await answer.json()
+        assert answer.status == status, report
+        assert (report["counts"]["lines"], report["counts"]["added"]) == (4, 2)
+        assert [fault["line"] for fault in report["faults"]] == [3]
+    assert not (await served.check("joe@example.com", lists=[]))["valid"]
+
+
+async def test_a_compressed_file_in_a_form_is_the_list_in_it(served: Service) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="list.csv.gz"\r\n\r\n'
+    form = head + gzip.compress(b"jane@example.com\n") + b"\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await served.post("/blacklist/imports", form, headers=headers)
+    assert (await answer.json())["counts"]["added"] == 1
+    answer = await served.post(
+        "/blacklist/imports", gzip.compress(form), headers=headers | {"Content-Encoding": "gzip"}
+    )
+    assert answer.status == 415
+
+
+async def test_a_list_that_is_damaged_cut_off_or_grows_without_end_enters_nothing(served: Service) -> None:
+    whole = gzip.compress("".join(f"user{number}@example.com\n" for number in range(200_000)).encode())
+    bomb = gzip.compress(b"\n" * 20_000_000)
+    for body in (whole[:-12], whole[:9_000] + b"\x00" * 100, bomb):
+        for query in ("", "?dry_run=true"):
+            answer = await served.post(f"/blacklist/imports{query}", body)
+            assert answer.status == 422, await answer.text()
+            assert "gzip" in (await answer.json(content_type=None))["detail"]
+    assert (await call(served, "GET", "/blacklist"))["entries"] == []
+    assert {batch["status"] for batch in (await call(served, "GET", "/blacklist/imports"))["imports"]} == {"failed"}
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04\x14\x00", b"%PDF-1.7\n", b"BZh91AY&SY\x00"])
+async def test_a_file_that_is_no_text_is_refused_by_what_it_is(served: Service, head: bytes) -> None:
+    answer = await served.post("/blacklist/imports", head + bytes(range(256)) * 8)
+    assert answer.status == 415
+    assert "save the list as CSV" in (await answer.json(content_type=None))["detail"]
+    assert (await call(served, "GET", "/blacklist/imports"))["imports"] == []
+
+
+async def test_a_name_that_begins_like_an_archive_is_a_name(served: Service) -> None:
+    assert (await brought(served, "BZhang@example.com\nBZh91@example.com\n"))["counts"]["added"] == 2
 
 
 async def test_a_dry_run_says_whom_a_rule_of_an_import_would_hit(served: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import IO, Protocol
 
 from validator.bulk.arrays import ArrayDecoder, ObjectLinesDecoder
 from validator.bulk.encoding import LineEnds, ToUtf8
-from validator.bulk.gzipped import MAGIC, Gunzip
+from validator.bulk.gzipped import MAGIC, Gunzip, plain
 from validator.bulk.lines import LineSplitter
 from validator.bulk.rows import Rows
 from validator.bulk.table import TableDecoder, TableShape, TextDecoder
@@ -53,18 +54,27 @@ UNREADABLE_ENDINGS = frozenset(
 )
 """Endings of files that are neither read nor written."""
 _FOREIGN = {
-    b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "a spreadsheet", b"%PDF": "a PDF",
-    b"7z\xbc\xaf": "an archive", b"BZh": "compressed with bzip2", b"\xfd7zXZ": "compressed with xz",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd", b"SQLite f": "a database",
+    b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "a spreadsheet", b"%PDF-": "a PDF",
+    b"7z\xbc\xaf": "an archive", b"\xfd7zXZ": "compressed with xz", b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"SQLite format 3\x00": "a database",
 }  # fmt: skip
 """First bytes of files that hold lists for people, but are no text."""
+_BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+"""How a bzip2 file begins, or an empty one; its first three letters alone also begin `BZhang@example.com`."""
+
+
+def foreign_kind(head: bytes) -> str | None:
+    """What a file is that begins so, where it is no text; None where it may be a list."""
+    if _BZIP2.match(head):
+        return "compressed with bzip2"
+    return next((name for start, name in _FOREIGN.items() if head.startswith(start)), None)
 
 
 def refuse_foreign(path: Path, head: bytes) -> None:
     """Raise `RequestRefused` when the first bytes are those of a file that is no text."""
-    for start, name in _FOREIGN.items():
-        if head.startswith(start):
-            raise RequestRefused(f"{path}: is {name}, which is not read; save the list as CSV in UTF-8")
+    name = foreign_kind(head)
+    if name is not None:
+        raise RequestRefused(f"{path}: is {name}, which is not read; save the list as CSV in UTF-8")
 
 
 def require_format(word: str, option: str) -> ListFormat:
@@ -178,23 +188,13 @@ class ListFile:
         """The file as UTF-8, decompressed."""
         to_utf8 = ToUtf8()
         line_ends = LineEnds()
-        for chunk in self._plain(file):
+        for chunk in plain(self._read(file)):
             yield line_ends.feed(to_utf8.feed(chunk))
 
-    def _plain(self, file: IO[bytes]) -> Iterator[bytes]:
-        gunzip: Gunzip | None = None
-        first = True
+    def _read(self, file: IO[bytes]) -> Iterator[bytes]:
         while chunk := file.read(CHUNK_BYTES):
             self.read_bytes += len(chunk)
-            if first:
-                gunzip = Gunzip() if chunk.startswith(MAGIC) else None
-                first = False
-            if gunzip is None:
-                yield chunk
-            else:
-                yield from gunzip.feed(chunk)
-        if gunzip is not None:
-            gunzip.finish()
+            yield chunk
 
 
 def _opened(path: Path) -> IO[bytes]:

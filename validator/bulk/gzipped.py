@@ -7,8 +7,9 @@ decompression bomb costs its sender's patience and the limit on total bytes, not
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
+from validator.bulk.encoding import with_whole_sign
 from validator.errors import RequestRefused
 
 PIECE_BYTES = 256 * 1024
@@ -17,6 +18,8 @@ FREE_BYTES = 4 * 1024 * 1024
 """Text that may come out whatever went in: small lists may compress as well as they like."""
 MAGIC = b"\x1f\x8b"
 """How a gzip member begins (RFC 1952); no text does."""
+MOST_EXPANSION = 100
+"""How many times its size a compressed list that somebody sends may expand to; real ones stay below 30."""
 _GZIP = 31
 
 
@@ -69,6 +72,34 @@ class Gunzip:
             if not piece:
                 return
             yield piece
+
+
+def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """A file, decompressed when it begins like gzip. Raises `RequestRefused` where it is damaged or cut off."""
+    gunzip: Gunzip | None = None
+    for number, chunk in enumerate(chunks):
+        if number == 0 and chunk.startswith(MAGIC):
+            gunzip = Gunzip()
+        if gunzip is None:
+            yield chunk
+        else:
+            yield from gunzip.feed(chunk)
+    if gunzip is not None:
+        gunzip.finish()
+
+
+async def plain_body(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same for a body from outside, however it is cut; refused when it expands more than `MOST_EXPANSION` times."""
+    gunzip: Gunzip | None = None
+    first = True
+    async for chunk in with_whole_sign(chunks):
+        if first:
+            gunzip = Gunzip(most_times=MOST_EXPANSION) if chunk.startswith(MAGIC) else None
+            first = False
+        for piece in (chunk,) if gunzip is None else gunzip.feed(chunk):
+            yield piece
+    if gunzip is not None:
+        gunzip.finish()
 
 
 class Gzip:

@@ -30,6 +30,7 @@ from validator.cli.blacklist import (
 from validator.cli.exits import Exit
 from validator.cli.terminal import counted
 from validator.cli.written import written_whole
+from validator.errors import RequestRefused
 
 if TYPE_CHECKING:
     from validator.blacklist.batch import Batch
@@ -42,7 +43,7 @@ _RATE_LINES = 10_000
 
 
 def import_command(
-    file: Annotated[Path, typer.Argument(help="txt, CSV with a header, or NDJSON; - reads standard input.")],
+    file: Annotated[Path, typer.Argument(help="txt, CSV with a header, or NDJSON, also gzip; - reads standard input.")],
     name: ListOption = "default",
     cause: Annotated[Cause | None, typer.Option(help="Overrules whatever the file says.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="What values are; told apart when missing.")] = None,
@@ -61,6 +62,7 @@ def import_command(
     from validator.blacklist.import_options import ImportOptions
     from validator.blacklist.imports import file_chunks
     from validator.blacklist.keys import list_name
+    from validator.bulk.gzipped import plain
 
     standard_input = str(file) == "-"
     if list_name(name) != name:
@@ -69,12 +71,11 @@ def import_command(
         raise typer.BadParameter(f"{file} is no regular file; send it to standard input and name that with -")
     if not standard_input and not file.is_file():
         raise typer.BadParameter(f"no file {file}")
-    if not standard_input:
-        _require_readable(file)
+    zipped = not standard_input and _is_gzip(file)
     until = expiry_from(expires)
     options = ImportOptions(name, cause, kind, until, note, revive, replace, force, judge, encoding)
-    chunks: Iterable[bytes] = _standard_input() if standard_input else file_chunks(file)
-    size = None if standard_input else file.stat().st_size
+    chunks = plain(_standard_input() if standard_input else file_chunks(file))
+    size = None if standard_input or zipped else file.stat().st_size
     with _Bar(size) as bar:
         if dry_run:
             rehearsal = on_list(settings_file, lambda blacklist: blacklist.imports.rehearse(chunks, options))
@@ -129,11 +130,26 @@ def _standard_input() -> Iterator[bytes]:
         yield chunk
 
 
-def _require_readable(file: Path) -> None:
+def _is_gzip(file: Path) -> bool:
+    """Whether it is compressed; what cannot be read, is no text or is damaged is refused before any is entered."""
+    from validator.blacklist.imports import file_chunks
+    from validator.bulk.files import refuse_foreign
+    from validator.bulk.gzipped import MAGIC, plain
+
     try:
-        file.open("rb").close()
+        with file.open("rb") as opened:
+            head = opened.read(16)
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from error
+    refuse_foreign(file, head)
+    if not head.startswith(MAGIC):
+        return False
+    try:
+        for _ in plain(file_chunks(file)):
+            pass
+    except RequestRefused as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
+    return True
 
 
 def _digest(file: Path) -> str:

@@ -14,6 +14,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from validator.blacklist.batch import BatchStatus, Operation
 from validator.blacklist.import_options import Encoding, ImportOptions, LineFault
+from validator.bulk.files import foreign_kind
+from validator.bulk.gzipped import plain_body
 from validator.errors import LimitExceeded
 from validator.server.app_keys import RUNTIME
 from validator.server.blacklist import actor_of, blacklist_of
@@ -38,6 +40,8 @@ MAX_PASTE_BYTES = 16 * 1024 * 1024
 SOON_S = 10.0
 """How long a small import is waited for before the answer is 202."""
 SMALL_BYTES = 2 * 1024 * 1024
+_WRAPPED = frozenset({"multipart/form-data", "application/json"})
+"""Bodies that hold the list; what they hold may be compressed, they may not."""
 _PASTE = re.compile(rb'\s*\{\s*"text"\s*:')
 NOTHING_SENT = "the body is empty: send lines, CSV with a header or NDJSON"
 _SHOWN_FAULTS = 100
@@ -46,8 +50,9 @@ _SHOWN_FAULTS = 100
 async def post_import(request: web.Request) -> web.StreamResponse:
     """Enter a file, or say what that would do."""
     query = read_query(request, ImportQuery)
-    if "Content-Encoding" in request.headers:
-        raise ProblemException(415, "send the body without Content-Encoding")
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding != "identity" and (coding not in {"gzip", "x-gzip"} or request.content_type in _WRAPPED):
+        raise ProblemException(415, "send the body plain, or a file alone with Content-Encoding: gzip")
     if not request.body_exists:
         raise ProblemException(400, NOTHING_SENT)
     name, body = await _body(request, query.name)
@@ -117,11 +122,15 @@ async def _body(request: web.Request, name: str) -> tuple[str, AsyncIterator[byt
 
 
 async def _begun(request: web.Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same body when there is something in it; a problem before anything is stored when there is not.
+    """The same body, decompressed, when it holds something that may be a list; else a problem before any is stored.
 
     JSON that was sent without saying so (curl does that) is what `{"text": …}` says, not a list of one odd line.
     """
+    body = plain_body(body)
     async for first in body:
+        foreign = foreign_kind(first)
+        if foreign is not None:
+            raise ProblemException(415, f"the file is {foreign}, which is not read; save the list as CSV in UTF-8")
         if first and _PASTE.match(first) and request.content_type == "application/x-www-form-urlencoded":
             whole = b"".join([piece async for piece in _bounded(_and_the_rest(first, body), MAX_PASTE_BYTES)])
             return _one(validate_json(whole, ImportPaste).text.encode())
@@ -233,7 +242,7 @@ _ID = Param("id", ParamPlace.PATH, "Identifier of the import.", pattern=r"^[0-9]
 _READ, _WRITE = Scope.BLACKLIST_READ, Scope.BLACKLIST_WRITE
 _FILE = Media(
     ("text/plain", "text/csv", "application/octet-stream", "multipart/form-data", "application/json"),
-    "A list of addresses, domains and networks: lines, CSV with a header, or NDJSON; UTF-8 or UTF-16.",
+    "A list of addresses, domains and networks: lines, CSV with a header, or NDJSON; UTF-8 or UTF-16, also gzip.",
     item=ImportPaste,
 )  # fmt: skip
 

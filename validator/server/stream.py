@@ -14,7 +14,7 @@ from validator import metrics
 from validator.bulk.answers import Answers
 from validator.bulk.encode import TableEncoder, encode_lines
 from validator.bulk.encoding import ToUtf8, with_whole_sign
-from validator.bulk.gzipped import MAGIC, Gunzip, Gzip
+from validator.bulk.gzipped import Gzip, plain_body
 from validator.bulk.judging import judge_windows
 from validator.bulk.lines import LineSplitter
 from validator.bulk.ndjson import NdjsonDecoder
@@ -39,8 +39,6 @@ FIRST_WINDOWS = (64, 250)
 """Sizes of the first windows, so that the first answers come soon even when every domain is new."""
 HEAD_START_S = 0.05
 """How long the first window has the processor for itself: judging what follows would keep its answers waiting."""
-MOST_EXPANSION = 100
-"""How many times its size a compressed list may expand to; real ones stay below 30."""
 TSV = "text/tab-separated-values"
 LAST_WORD_S = 2.0
 """How long the last line of a stream that is given up may take to be sent."""
@@ -179,24 +177,11 @@ class _Stream:
         """The body as UTF-8, counted."""
         total = 0
         to_utf8 = ToUtf8()
-        async for piece in with_whole_sign(self._plain()):
+        async for piece in with_whole_sign(plain_body(self._body())):
             total += len(piece)
             if total > self._settings.stream_max_bytes:
                 raise LimitExceeded(f"more than {self._settings.stream_max_bytes} bytes")
             yield to_utf8.feed(piece)
-
-    async def _plain(self) -> AsyncIterator[bytes]:
-        """The body, decompressed when it begins like gzip."""
-        gunzip: Gunzip | None = None
-        first = True
-        async for chunk in with_whole_sign(self._body()):
-            if first:
-                gunzip = Gunzip(most_times=MOST_EXPANSION) if chunk.startswith(MAGIC) else None
-                first = False
-            for piece in (chunk,) if gunzip is None else gunzip.feed(chunk):
-                yield piece
-        if gunzip is not None:
-            gunzip.finish()
 
     async def _body(self) -> AsyncIterator[bytes]:
         content = self._request.content
