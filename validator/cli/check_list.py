@@ -151,7 +151,7 @@ class ListRun:
             return require_format(self.read_as, "--input")
         found = format_of_name(self.path) if self.path != STDIN else None
         if found is None and self.path == STDIN:
-            raise RequestRefused("standard input: say what it is with --input")
+            raise RequestRefused("standard input: say what it is with --input, such as --input txt")
         head = head_of(self.path)
         refuse_foreign(self.path, head)
         return found or format_of_content(head)

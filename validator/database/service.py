@@ -6,6 +6,7 @@ Every failure of the store leaves here as `StorageUnavailable`; nothing above se
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -192,10 +193,16 @@ def _bring_up_to_date(location: Location) -> None:
     if location.path is not None:
         if not location.path.absolute().parent.is_dir():
             raise StorageUnavailable("VALIDATOR_DATABASE_URL: the folder of the file is not there")
+        if location.path.is_dir():
+            raise StorageUnavailable("VALIDATOR_DATABASE_URL: a folder stands where the file should be")
         try:
             if migrations.is_current_file(location.path) or migrations.make_file(location.path):
                 return
         except sqlite3.Error as error:
+            if not location.path.exists() and not os.access(location.path.absolute().parent, os.W_OK):
+                raise StorageUnavailable(
+                    "VALIDATOR_DATABASE_URL: the folder of the file cannot be written to"
+                ) from error
             raise StorageUnavailable(f"{_CANNOT_BE_USED} ({sqlite_word(error)})") from error
     from validator.database.connecting import translated
     from validator.migrations.running import upgrade
