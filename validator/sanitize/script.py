@@ -29,6 +29,8 @@ from validator.sanitize.readable import Readability
 
 _WORD = re.compile(r"[^\W\d_]+")
 _LATIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
+_SHARED = frozenset("aceopxykmthi")
+"""Latin letters that look like letters of the common Cyrillic alphabets."""
 _MAX_LABELS = 4
 _MAX_CHARS = 48
 """No provider's name is longer in any script."""
@@ -98,6 +100,9 @@ def reread_domain(
         return Reread(domain, None, 1.0, heard or (spelled[0] if spelled else known[0][1]))
     if _is_genuine(labels):
         return Reread(domain, None, 1.0)
+    restored = _restored(labels)
+    if restored is not None:
+        return Reread(restored, "cyrillic.twin", 0.92)
     weighed = [(kinds, latin) for kinds, latin in choices if latin.isascii()][:_MAX_WEIGHED]
     applied = [(kinds, latin, corrector.correct(latin)) for kinds, latin in weighed]
     ending_stands = any(
@@ -185,6 +190,22 @@ def _is_genuine(labels: list[str]) -> bool:
             return False
     last = ascii_domain(f"a.{labels[-1]}")
     return not isinstance(last, SyntaxFault) and is_delegated_tld(last[2:])
+
+
+def _restored(labels: list[str]) -> str | None:
+    """A Cyrillic name with Latin look-alikes in it (`пoшта.укр`): no registry takes both scripts in one label.
+
+    None where the Cyrillic letters may be the look-alikes as well.
+    """
+    restored = []
+    for label in labels:
+        latin = {char for char in label.lower() if char.isalpha() and not is_cyrillic(char)}
+        if latin and has_cyrillic(label) and (only_twins(label) or not latin <= _SHARED):
+            return None
+        restored.append(from_twins(label))
+    if restored == labels or not all_letters_cyrillic(restored[-1]) or not _is_genuine(restored):
+        return None
+    return ".".join(restored)
 
 
 def _unknown(domain: str, labels: list[str], readability: Readability) -> Reread:
