@@ -208,6 +208,20 @@ async def test_retention_drops_events_and_keeps_entries(feedback: Feedback, data
     assert set(await listed(database)) == {"anna@far.example"}
 
 
+async def test_retention_leaves_nothing_of_an_address_without_events(
+    feedback: Feedback, database: Database, clock: Clock
+) -> None:
+    await feedback.record([bounce(50, FULL), bounce(50, FULL, "olga@far.example")])
+    clock.now += timedelta(days=800)
+    fresh = replace(bounce(50, FULL, "olga@far.example"), occurred_at=clock.now, event_id="fresh")
+    await feedback.record([fresh])
+    assert await feedback.tend() == 2
+    async with database.reading() as conn:
+        kept = await conn.exec_driver_sql("SELECT key FROM feedback_address")
+        assert [row[0] for row in kept] == ["olga@far.example"]
+    assert await feedback.soft_bounces("olga@far.example") is not None
+
+
 async def test_retention_lets_go_in_portions_and_of_notices_that_were_given_up(
     feedback: Feedback, database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, delete, func, or_, select, update
 
 from validator.blacklist.store.rows import insert_ignoring
 from validator.database.connecting import AsyncConnection
 from validator.feedback.event import EventKind
-from validator.feedback.store.tables import EVENTS, NOTICES, TOKENS
+from validator.feedback.store.tables import ADDRESSES, EVENTS, NOTICES, TOKENS
 
 _CHUNK = 400
 
@@ -75,12 +75,22 @@ async def forget_before(
 ) -> int:
     """Drop what its retention is over for, *most* events at the most; answers how many events went.
 
-    A notice that was given up names its address as long as an event would.
+    A notice that was given up names its address as long as an event would; so does what the events came to.
     """
     old = (EVENTS.c.received_at < events) | ((EVENTS.c.kind == EventKind.IGNORED) & (EVENTS.c.received_at < ignored))
-    portion = select(EVENTS.c.id).where(old).limit(most)
-    gone = await conn.execute(delete(EVENTS).where(EVENTS.c.id.in_(portion)))
+    gone = (await conn.execute(select(EVENTS.c.id, EVENTS.c.key).where(old).limit(most))).all()
+    if gone:
+        await conn.execute(delete(EVENTS).where(EVENTS.c.id.in_([row.id for row in gone])))
+        await _forget_standings(conn, {row.key for row in gone}, before=events)
     await conn.execute(delete(TOKENS).where(TOKENS.c.seen_at < tokens))
     await conn.execute(delete(NOTICES).where(NOTICES.c.state == "sent", NOTICES.c.created < tokens))
     await conn.execute(delete(NOTICES).where(NOTICES.c.state == "dead", NOTICES.c.created < events))
-    return int(gone.rowcount)
+    return len(gone)
+
+
+async def _forget_standings(conn: AsyncConnection, keys: Collection[str], *, before: datetime) -> None:
+    """Drop what is known of those of these addresses that have no event any more."""
+    known = select(EVENTS.c.id).where(EVENTS.c.key == ADDRESSES.c.key).correlate(ADDRESSES).exists()
+    quiet = [or_(column.is_(None), column < before) for column in (ADDRESSES.c.last_failure, ADDRESSES.c.last_delivery)]
+    # an event may be on its way in: the times are looked at again when its transaction is over
+    await conn.execute(delete(ADDRESSES).where(ADDRESSES.c.key.in_(keys), ~known, *quiet))
