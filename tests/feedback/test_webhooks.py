@@ -21,7 +21,7 @@ from tests.corpora_dir import corpora
 from validator.errors import SettingsError, WebhookRejected
 from validator.feedback.classify import Classifier
 from validator.feedback.event import EventKind, judge
-from validator.feedback.gate import WebhookGate
+from validator.feedback.gate import WebhookGate, _fetch
 from validator.feedback.webhooks import mailgun, sendgrid, ses, standard
 from validator.feedback.webhooks.reading import moment
 from validator.feedback.webhooks.registry import PROVIDERS, read_batch
@@ -415,3 +415,16 @@ def test_a_form_with_too_many_fields_is_refused() -> None:
     body = b"&".join(b"a%d=1" % number for number in range(100))
     with pytest.raises(WebhookRejected):
         asyncio.run(checked.prove("mandrill", body, {}, None, NOW))
+
+
+async def test_a_certificate_that_is_answered_in_no_http_refuses_the_webhook() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"250 a mail server\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(WebhookRejected):
+            await asyncio.to_thread(_fetch, f"http://127.0.0.1:{port}/cert.pem")

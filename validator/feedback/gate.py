@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -187,7 +188,7 @@ def _fetch(url: str) -> bytes:
     try:
         with opener.open(url, timeout=_FETCH_TIMEOUT_S) as answer:
             return bytes(answer.read(_MAX_CERTIFICATE_BYTES))
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise WebhookRejected("its signing certificate could not be fetched") from error
 
 
