@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.blacklist.asking import address, blocked, domain_hits, hits, put, rule
 from validator.blacklist.entry import Cause, Kind
+from validator.blacklist.matching import Matcher
 from validator.blacklist.service import Blacklist
+from validator.blacklist.store.hot import Rules
+from validator.blacklist.store.hot_sqlite import SqliteLookup
+from validator.database import Database
 
 
 async def test_an_address_matches_whatever_its_case(blacklist: Blacklist) -> None:
@@ -101,3 +107,36 @@ async def test_without_details_the_same_entries_match(blacklist: Blacklist) -> N
     for name in told:
         assert [hit._replace(details=None) for hit in told[name]] == [hit._replace(details=None) for hit in brief[name]]
         assert all(hit.details is not None for hit in told[name])
+
+
+class LateRules(SqliteLookup):
+    """A store whose first answer about the rules is on its way while the rules change, as over a network."""
+
+    late: asyncio.Event | None = None
+
+    async def rules(self) -> Rules:
+        found = await super().rules()
+        late, self.late = self.late, None
+        if late is not None:
+            await late.wait()
+        return found
+
+
+async def test_rules_that_were_read_first_never_replace_those_that_were_read_later(tmp_path: Path) -> None:
+    path = tmp_path / "list.db"
+    database = await Database.open(f"sqlite:///{path}")
+    lookup = LateRules(path)
+    matcher = Matcher(database, lookup)
+    await matcher.start(watch=False)
+    late = lookup.late = asyncio.Event()
+    first = asyncio.create_task(matcher.refresh())
+    await asyncio.sleep(0)
+    async with Blacklist.open(database, watch=False) as blacklist:
+        entering = asyncio.create_task(put(blacklist, "bad.example"))
+        await asyncio.wait({entering}, timeout=1)
+        late.set()
+        await asyncio.gather(first, entering)
+        assert matcher.has_rules
+        assert matcher.rules_version == blacklist.rules_version
+    await matcher.aclose()
+    await database.aclose()

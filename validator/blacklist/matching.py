@@ -37,6 +37,7 @@ class Matcher:
         self._lookup = lookup
         nothing: frozenset[str] = frozenset()
         self._rules = Rules(NO_RULES_YET, (), frozenset(), erased=False, secret=None, allowing=False, lists=nothing)
+        self._reading = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
         self.has_rules = False
         """There is an entry of a domain, host or network: looking domains up can come to something."""
@@ -68,11 +69,12 @@ class Matcher:
         await self._lookup.aclose()
 
     async def refresh(self) -> None:
-        """Read the rules now."""
-        rules = await self._lookup.rules()
-        own = self._database.erase_key
-        self._rules = replace(rules, secret=own) if rules.erased and own is not None else rules
-        self.has_rules = bool(rules.kinds - {Kind.ADDRESS})
+        """Read the rules now; one after the other, so that what was read first never replaces what was read later."""
+        async with self._reading:
+            rules = await self._lookup.rules()
+            own = self._database.erase_key
+            self._rules = replace(rules, secret=own) if rules.erased and own is not None else rules
+            self.has_rules = bool(rules.kinds - {Kind.ADDRESS})
 
     async def require_lists(self, names: Collection[str], *, pointer: str = "/lists") -> None:
         """Raise `UnknownList` when there is no list of one of these names.
