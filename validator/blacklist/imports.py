@@ -212,7 +212,7 @@ class Imports:
         """Enter a file that this process can read again, without storing its body first.
 
         *going_on* is the import that an earlier process began with the same file (same *digest*) and did not finish.
-        Raises `Conflict` when that import is somebody's, finished, or of another file.
+        A process that works on it still is superseded. Raises `Conflict` when it is finished or of another file.
         """
         async with self._database.transaction() as conn:
             if going_on is None:
