@@ -114,13 +114,6 @@ class Runtime:
         await self.load_store()
         return await self.feedback.evidence(address)
 
-    def reload(self) -> None:
-        """Read the reference tables again and swap them in; raises `DatasetError` and keeps the old ones."""
-        reference = load_reference(self.settings.data_dir)
-        self.feedback.replace_reference(reference)
-        self.checker.replace_reference(**_reference_parts(self.settings, reference))
-        self.reference = reference
-
 
 class _ReferenceParts(TypedDict):
     sanitizer: Sanitizer

@@ -90,11 +90,11 @@ class Feedback:
         retention_days: int = 730,
         clock: Clock = utc_now,
     ) -> None:
-        """*notices* says whether outgoing notices are queued; sending them is `notify`'s."""
+        """*notices* says whether outgoing notices are queued; sending them is `notify`'s. Raises `DatasetError`."""
         self.database = database
-        self._reference: Reference
-        self._classifier: Classifier | None
-        self.replace_reference(reference)
+        self._reference = reference
+        # rules that came with the installation are built later: tests have done it; an operator's own may have a fault
+        self._classifier = None if reference.shipped else Classifier(reference)
         self._confirm_domain = confirm_domain
         self._notices = notices
         self._retention_days = retention_days
@@ -154,14 +154,6 @@ class Feedback:
         if self._classifier is None:
             self._classifier = Classifier(self._reference)
         return self._classifier
-
-    def replace_reference(self, reference: Reference) -> None:
-        """Judge by these tables from now on; raises `DatasetError` and keeps the old ones.
-
-        Rules that came with the installation are built later: tests have done it. An operator's own may have a fault.
-        """
-        self._classifier = None if reference.shipped else Classifier(reference)
-        self._reference = reference
 
     async def record(self, reported: Sequence[Reported], *, token: str = "", body: bytes = b"") -> Receipt:
         """Store events and decide, exactly once each, in transactions that are over when this returns.
