@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -34,7 +34,7 @@ from validator.mx.route import MailResolver, RouteOutcome
 from validator.recipient import Recipients
 from validator.reference import Reference, load_reference
 from validator.reference.domain_file import load_domains
-from validator.reference.providers import Providers, load_providers
+from validator.reference.providers import load_providers
 from validator.sanitize import Sanitizer
 from validator.settings import PlusPolicy, Settings, load_settings
 
@@ -113,23 +113,6 @@ class Runtime:
         """What `explain` shows of an address beyond the check."""
         await self.load_store()
         return await self.feedback.evidence(address)
-
-
-class _ReferenceParts(TypedDict):
-    sanitizer: Sanitizer
-    recipients: Recipients
-    providers: Providers
-
-
-def _reference_parts(settings: Settings, reference: Reference) -> _ReferenceParts:
-    """Everything that is built from the tables, before any of it is put to use."""
-    return {
-        "sanitizer": Sanitizer(
-            reference, rules=syntax_rules(settings), strip_tags=settings.plus is PlusPolicy.STRIP_TAG
-        ),
-        "recipients": Recipients(reference),
-        "providers": load_providers(reference),
-    }
 
 
 def syntax_rules(settings: Settings) -> SyntaxRules:
@@ -212,7 +195,11 @@ async def open_runtime(settings: Settings | None = None) -> AsyncIterator[Runtim
         static = parse_static_keys(settings.keys.get_secret_value(), since=datetime.now(UTC))
         keys = await stack.enter_async_context(KeyRing.open(database, static))
         checker = WindowPipeline(
-            **_reference_parts(settings, reference),
+            sanitizer=Sanitizer(
+                reference, rules=syntax_rules(settings), strip_tags=settings.plus is PlusPolicy.STRIP_TAG
+            ),
+            recipients=Recipients(reference),
+            providers=load_providers(reference),
             resolver=resolver,
             blacklist=blacklist,
             rules=syntax_rules(settings),

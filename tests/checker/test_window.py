@@ -23,6 +23,7 @@ from validator.bulk.judging import judge
 from validator.bulk.rows import RowFault, RowOptions, Rows
 from validator.bulk.summary import Summary
 from validator.checker import CheckOptions, WindowPipeline
+from validator.checker.facts import DomainKnowledge
 from validator.recipient import RecipientClass, Recipients, required_text
 from validator.reference import load_reference
 from validator.runtime import open_runtime
@@ -96,10 +97,12 @@ def test_a_window_is_judged_as_its_texts_one_by_one(plus: PlusPolicy, tmp_path: 
             @given(st.lists(TEXTS, max_size=25), OPTIONS, st.booleans(), st.booleans())
             def examples(texts: list[str], options: CheckOptions, new: bool, single_first: bool) -> None:
                 if new:  # nothing is known of any domain
-                    pipelines[0].replace_reference(
+                    pipelines[0]._knowledge = DomainKnowledge(
                         sanitizer=pipelines[0]._sanitizer,
                         recipients=pipelines[0]._recipients,
                         providers=pipelines[0]._providers,
+                        resolver=pipelines[0]._resolver,
+                        blacklist=pipelines[0]._blacklist,
                     )
                 task = compare(pipelines[0], texts, options, single_first=single_first)
                 asyncio.run_coroutine_threadsafe(task, loop).result(30)

@@ -108,10 +108,6 @@ class CheckPipeline:
         self._disposable = disposable
         self.evidence: Evidence | None = None
         """Further evidence of an address for `explain`; set by whoever has some."""
-        self.replace_reference(sanitizer=sanitizer, recipients=recipients, providers=providers)
-
-    def replace_reference(self, *, sanitizer: Sanitizer, recipients: Recipients, providers: Providers) -> None:
-        """Swap in newly loaded reference data; checks under way finish with what they have."""
         self._sanitizer = sanitizer
         self._recipients = recipients
         self._providers = providers
@@ -119,8 +115,8 @@ class CheckPipeline:
             sanitizer=sanitizer,
             recipients=recipients,
             providers=providers,
-            resolver=self._resolver,
-            blacklist=self._blacklist,
+            resolver=resolver,
+            blacklist=blacklist,
         )
 
     async def check(self, text: str, options: CheckOptions = DEFAULT_OPTIONS) -> Verdict:
