@@ -20,8 +20,8 @@ CLIENTS = 50
 CROWDS = (5 * CLIENTS, 30 * CLIENTS)
 """As many clients wait at once when five times the capacity is asked for."""
 KEPT = 0.8
-"""Share of the capacity that is to be served then. Where 1,500 connections take turns their state is not in the
-processor's cache, and the bare aiohttp handler keeps a half, whoever asks how much: on a fast machine that fails."""
+"""Share of the capacity that is to be served then. What belongs to each of 1,500 connections is not in the processor's
+cache, and the bare aiohttp handler keeps a half; ours takes them up in turns (`server/turns.py`)."""
 
 
 async def test_a_steady_load_with_new_domains_is_served(server: Served) -> None:

@@ -19,11 +19,11 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from validator import metrics
 from validator.server.problems import ProblemException
 from validator.server.refusal import Refusal
+from validator.server.turns import TurnProtocol, Turns
 
 SWEEP_S: Final = 1.0
 """Time between two looks at every connection."""
@@ -67,19 +67,17 @@ class ConnectionLimits:
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class GuardedProtocol(RequestHandler):
+class GuardedProtocol(TurnProtocol):
     """One connection that counts what the sweep wants to know."""
 
     __slots__ = (
-        "header_open", "header_s", "idle_s", "received", "self_timed",
-        "starved_at", "starved_s", "swept_at", "unread_s",
+        "header_s", "idle_s", "received", "self_timed", "starved_at", "starved_s", "swept_at", "unread_s",
     )  # fmt: skip
 
     def __init__(self, server: GuardedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
-        super().__init__(server, loop=loop, **options)
+        super().__init__(server, server.turns, loop=loop, **options)
         self.received = 0
         self.self_timed = False
-        self.header_open = False
         self.header_s = 0.0
         self.idle_s = 0.0
         self.starved_s = 0.0
@@ -104,11 +102,9 @@ class GuardedProtocol(RequestHandler):
             super().resume_reading(resume_parser)
 
     def data_received(self, data: bytes) -> None:
-        """Count, parse, and note whether a header was begun but not finished."""
+        """Count it."""
         self.received += len(data)
         super().data_received(data)
-        waiter = self._waiter
-        self.header_open = waiter is not None and not waiter.done()
 
     def handle_error(
         self,
@@ -139,12 +135,6 @@ class GuardedProtocol(RequestHandler):
         sock = self.transport.get_extra_info("socket")
         return sock is None or _queued(sock.fileno(), termios.FIONREAD) == 0
 
-    @property
-    def is_idle(self) -> bool:
-        """Between two requests: the last one answered, nothing of the next one here."""
-        waiter = self._waiter
-        return waiter is not None and not waiter.done() and not self.header_open and self._request_count > 0
-
     def overdue(self, limits: ConnectionLimits) -> Overdue | None:
         """Called once per sweep: count on, and say why this connection is to be closed, if it is."""
         if self.self_timed:
@@ -156,7 +146,7 @@ class GuardedProtocol(RequestHandler):
                 return Overdue.UNREAD
         else:
             self.unread_s = 0.0
-        waiter = self._waiter
+        waiter = self.waiter
         if waiter is not None and not waiter.done():
             self.idle_s += SWEEP_S
             self.starved_s = 0.0
@@ -239,8 +229,10 @@ class GuardedServer(web.Server):
     ) -> None:
         super().__init__(dispatch, request_factory=request_factory, loop=loop, **options)
         self.limits = limits
+        self.turns = Turns(loop, self._connections)
         self.request_id = request_id
         self._most = min(limits.most, max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_KEPT_FREE))
+        self._refused_last = False
         self._sweeping: asyncio.TimerHandle | None = None
         self.lingering: dict[Refusal, None] = {}
         """Refused connections that still may read why, oldest first."""
@@ -249,9 +241,16 @@ class GuardedServer(web.Server):
         """A protocol for a new connection."""
         return GuardedProtocol(self, loop=self._loop, **self._kwargs)
 
+    @property
+    def is_refusing(self) -> bool:
+        """Whether there was no room for the last newcomer, and nobody has gone since."""
+        return self._refused_last and len(self._connections) >= self._most
+
     def make_room(self) -> bool:
         """False when one more is too many; an idle connection makes room."""
-        return len(self._connections) < self._most or self._evict()
+        has_room = len(self._connections) < self._most or self._evict()
+        self._refused_last = not has_room
+        return has_room
 
     def _evict(self) -> bool:
         """Close the idle connection that was opened first; False when every one is at work."""

@@ -3,6 +3,7 @@
 The loops' own servers accept as many as are waiting: the first worker to wake gets them all, and what waits when a
 server closes is reset. One at a time shares them evenly among the workers of one socket, and a stop takes in the rest.
 A busy loop takes one for each millisecond of its turns: newcomers would wait for seconds behind those who are in.
+One that refuses takes its time, or those who are in would pay for those who try again and again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ PAUSE_S: Final = 0.2
 MOST_AT_ONCE: Final = 64
 TURN_S: Final = 0.001
 """A turn of the loop that takes this long is worth another connection."""
+REFUSE_S: Final = 0.002
+"""Time for each while they are refused: it costs as much as five checks, and whoever is refused may be back at once."""
 UNSENT_BYTES: Final = 128 * 1024
 """What the kernel takes of an answer beyond what is under way to its client. Of itself Linux takes megabytes for one
 that reads nothing, and copying them for hundreds of those holds everybody up."""
@@ -32,7 +35,14 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 class Listener:
     """One listening socket of this process."""
 
-    def __init__(self, sock: socket.socket, protocol_factory: Callable[[], asyncio.BaseProtocol]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        is_refusing: Callable[[], bool],
+    ) -> None:
+        """*is_refusing*: whether there is no room, as far as one can tell from the last one."""
+        self._is_refusing = is_refusing
         self._sock = sock
         self._sock.setblocking(False)
         self._factory = protocol_factory
@@ -73,15 +83,29 @@ class Listener:
             await asyncio.wait(self._adopting)
 
     def _accept_some(self) -> None:
-        """As many as the length of the last turn is worth, if there was one just now."""
         now = self._loop.time()
-        took_s = self._turned - self._begun
-        most = 1 + min(MOST_AT_ONCE, int(took_s / TURN_S)) if now - self._turned <= took_s else 1
-        for _ in range(most):
+        is_refusing = self._is_refusing()
+        for _ in range(self._allowance(now, is_refusing)):
             if not self._accept():
                 break
         self._begun = now
-        self._loop.call_soon(self._note_turn)
+        if is_refusing:
+            self._wait(REFUSE_S)
+        else:
+            self._loop.call_soon(self._note_turn)
+
+    def _allowance(self, now: float, is_refusing: bool) -> int:
+        """One, and more after a long turn; while refusing, as many as the time since the last allows."""
+        if is_refusing:
+            return max(1, min(MOST_AT_ONCE, int((now - self._begun) / REFUSE_S)))
+        took_s = self._turned - self._begun
+        return 1 + min(MOST_AT_ONCE, int(took_s / TURN_S)) if now - self._turned <= took_s else 1
+
+    def _wait(self, seconds: float) -> None:
+        """Leave the socket alone for so long."""
+        if self._is_open and self._pause is None:
+            self._loop.remove_reader(self._sock.fileno())
+            self._pause = self._loop.call_later(seconds, self._resume)
 
     def _note_turn(self) -> None:
         self._turned = self._loop.time()
@@ -95,9 +119,7 @@ class Listener:
             if error.errno not in _EXHAUSTED:
                 raise
             log.warning("accept.exhausted", error=errno.errorcode.get(error.errno, "?"))
-            if self._is_open and self._pause is None:
-                self._loop.remove_reader(self._sock.fileno())
-                self._pause = self._loop.call_later(PAUSE_S, self._resume)
+            self._wait(PAUSE_S)
             return False
         connection.setblocking(False)
         task = self._loop.create_task(self._adopt(connection))

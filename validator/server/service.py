@@ -133,7 +133,7 @@ class HttpService:
             auto_decompress=False,  # aiohttp takes a gzip body that was cut off for a whole one; `batch` does it itself
         )
         self._server.start_sweeping()
-        self._listener = Listener(self._sock, self._server)
+        self._listener = Listener(self._sock, self._server, lambda: self._server.is_refusing)
         self._listener.start()
         metrics.STARTED.set_to_current_time()
         self._note_generation()
