@@ -149,8 +149,9 @@ def imported_text_judge(feedback: Feedback) -> Classify:
 
     def judge(text: str) -> Cause | None:
         found = feedback.classifier.classify_text(text)
-        if found.reason is FailureReason.RECIPIENT_FILTERED and found.code is None and not found.enhanced_status:
-            # no reply of a server, but the word under which another system lists whom it does not find
+        is_final = found.code is None or found.code >= 500
+        if found.reason is FailureReason.RECIPIENT_FILTERED and is_final and not found.enhanced_status:
+            # "550 no such user" may be a filter's answer to a message, but not where a provider lists whom it gave up
             found = feedback.classifier.classify_text(text, stage=Stage.RCPT)
         match found.disposition:
             case Disposition.HARD | Disposition.SOFT | Disposition.COMPLAINT:

@@ -245,15 +245,20 @@ async def test_a_star_for_everybody_is_refused_with_the_way_to_do_it(served: Ser
         ("email,created,reason,status\njane@example.org,1700000000,550 no such user,5.1.1\n", None,
          "mailbox_not_found"),
         ("address,code,error,created_at\njane@example.org,550,no,2024-01-02\n", None, "import"),
+        ("address,code,error,created_at\njane@example.org,550,No such mailbox here,2024-01-02\n", None,
+         "mailbox_not_found"),
         ("EmailAddress,Reason,LastUpdateTime\njane@example.org,COMPLAINT,2024-01-02T03:04:05Z\n", None, "complaint"),
         ("Recipient,SuppressionReason,Origin,CreatedAt\njane@example.org,HardBounce,Recipient,2024-01-02\n", None,
          "provider_list"),
         ('"E-mail";"Причина";"Дата добавления"\n"jane@example.org";"отписка";"01.02.2024 10:00"\n', None,
          "unsubscribe"),
         ('{"email": "jane@example.org", "type": "spam"}\n', None, "complaint"),
+        ('{"paging": {}, "items": [\n{"address": "jane@example.org", "code": "550", "error": "no such user"}\n]}',
+         None, "mailbox_not_found"),
         ("ID;E-mail;Причина\n7;jane@example.org;Несуществующий адрес\n", None, "mailbox_not_found"),
     ],
-    ids=["plain", "sendgrid", "mailgun", "ses", "postmark", "bitrix24", "ndjson", "a word of a list"],
+    ids=["plain", "sendgrid", "mailgun", "no such mailbox", "ses", "postmark", "bitrix24", "ndjson", "json",
+         "a word of a list"],
 )  # fmt: skip
 async def test_an_import_is_a_paste_or_a_file_and_its_header_is_recognised(
     served: Service, text: str, value: str | None, cause: str

@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from validator.blacklist.entry import Cause, Kind, State
-from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Format, Reader, Row, Run
+from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Reader, Row, Run
 from validator.blacklist.importing.columns import armed, defused
 from validator.blacklist.importing.dates import date_of, end_of
+from validator.blacklist.importing.row import Format
 from validator.blacklist.importing.rows import Rows
 
 
@@ -220,9 +221,9 @@ def test_a_cell_is_never_a_formula_and_comes_back_as_it_was(cell: str) -> None:
 
 def test_the_format_is_told() -> None:
     for text, form in [("a@x.org\n", Format.TEXT), ("email\n", Format.CSV), ("{}  \n", Format.NDJSON)]:
-        reader = Reader(Defaults())
-        reader.feed(text.encode())
-        assert reader.format is form
+        rows = Rows(Defaults())
+        rows.feed([(1, text)])
+        assert rows.format is form
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ _RATE_LINES = 10_000
 
 
 def import_command(
-    file: Annotated[Path, typer.Argument(help="txt, CSV with a header, or NDJSON, also gzip; - reads standard input.")],
+    file: Annotated[
+        Path, typer.Argument(help="txt, CSV with a header, NDJSON, a JSON list, also gzip; - is standard input.")
+    ],
     name: ListOption = "default",
     cause: Annotated[Cause | None, typer.Option(help="Overrules whatever the file says.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="What values are; told apart when missing.")] = None,

@@ -36,7 +36,9 @@ class ImportPaste(StrictRequest):
     """A pasted list."""
 
     text: str = Field(
-        min_length=1, max_length=8_000_000, description="What was pasted: lines, CSV with a header, or NDJSON."
+        min_length=1,
+        max_length=8_000_000,
+        description="What was pasted: lines, CSV with a header, NDJSON, or a JSON list.",
     )
 
 

@@ -43,7 +43,7 @@ SMALL_BYTES = 2 * 1024 * 1024
 _WRAPPED = frozenset({"multipart/form-data", "application/json"})
 """Bodies that hold the list; what they hold may be compressed, they may not."""
 _PASTE = re.compile(rb'\s*\{\s*"text"\s*:')
-NOTHING_SENT = "the body is empty: send lines, CSV with a header or NDJSON"
+NOTHING_SENT = "the body is empty: send lines, CSV with a header, NDJSON or a JSON list"
 _SHOWN_FAULTS = 100
 
 
@@ -242,7 +242,8 @@ _ID = Param("id", ParamPlace.PATH, "Identifier of the import.", pattern=r"^[0-9]
 _READ, _WRITE = Scope.BLACKLIST_READ, Scope.BLACKLIST_WRITE
 _FILE = Media(
     ("text/plain", "text/csv", "application/octet-stream", "multipart/form-data", "application/json"),
-    "A list of addresses, domains and networks: lines, CSV with a header, or NDJSON; UTF-8 or UTF-16, also gzip.",
+    "A list of addresses, domains and networks: lines, CSV with a header, NDJSON, or the JSON list of a provider "
+    "(not as `application/json`: that is a paste); UTF-8 or UTF-16, also gzip.",
     item=ImportPaste,
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from validator.blacklist.importing.columns import delimiter_of
 from validator.blacklist.importing.lines import Lines
-from validator.blacklist.importing.row import NOT_THE_RECIPIENT, WARNINGS, Classify, Defaults, Fault, Format, Row
+from validator.blacklist.importing.row import NOT_THE_RECIPIENT, WARNINGS, Classify, Defaults, Fault, Row
 from validator.blacklist.importing.rows import Rows
 from validator.blacklist.importing.runs import Run, end_of_run
 
@@ -16,7 +16,6 @@ __all__ = [
     "Classify",
     "Defaults",
     "Fault",
-    "Format",
     "Reader",
     "Row",
     "Run",
@@ -29,11 +28,6 @@ class Reader:
     def __init__(self, defaults: Defaults) -> None:
         self._lines = Lines(defaults.encoding, is_header=_is_header)
         self._rows = Rows(defaults)
-
-    @property
-    def format(self) -> Format | None:
-        """What the file is; None before its first line."""
-        return self._rows.format
 
     @property
     def lines(self) -> int:

@@ -1,6 +1,6 @@
 """Bytes to lines: UTF-8 with or without a byte order mark, UTF-16, older encodings; any line end.
 
-Pure; chunk borders do not matter.
+Of a JSON document each record is a line (`documents`). Pure; chunk borders do not matter.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Final
 
 from validator.blacklist.import_options import Encoding
+from validator.blacklist.importing.documents import Documents, shape_of
 
 MAX_LINE_BYTES: Final = 65_536
 """A longer line is a fault of its own; no more than this is kept of it."""
 FIRST_LOOK_BYTES: Final = 4_096
-"""As much as is looked at to tell the encoding."""
+"""As much as is looked at to tell the encoding, and whether it is one JSON document."""
+_BEFORE_TEXT: Final = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b"\0 \t\r\n"
 _LINE_END = re.compile(rb"[\r\n]")
 _CYRILLIC_WORDS = re.compile(r"(?>(?:[\x00-\x7f]|(?<![A-Za-z])[\u0400-\u04ff]++(?![A-Za-z]))*)")
 
@@ -32,6 +34,7 @@ class Lines:
         self._head = b""
         self._started = False
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._documents: Documents | None = None
         self._rest = b""
         self._overlong = False
 
@@ -43,12 +46,12 @@ class Lines:
         """The lines that this chunk completes, as one piece; pass on all of it to `numbered` or `skip`."""
         if not self._started:
             self._head += chunk
-            if len(self._head) < FIRST_LOOK_BYTES and (len(self._head) < 4 or _LINE_END.search(self._head) is None):
+            if len(self._head) < FIRST_LOOK_BYTES and self._is_undecided():
                 return b""
             chunk = self._start()
         elif self._decoder is not None:
             chunk = self._decoder.decode(chunk).encode()
-        return self._cut(chunk)
+        return self._cut(self._unfolded(chunk))
 
     def numbered(self, lines: bytes) -> list[tuple[int, str | None]]:
         """Some of the lines that `complete` gave, with their numbers."""
@@ -66,16 +69,32 @@ class Lines:
 
     def finish(self) -> list[tuple[int, str | None]]:
         """The last line, when the file does not end with a line end."""
-        lines = [] if self._started else self.numbered(self._cut(self._start()))
+        lines = [] if self._started else self.numbered(self._cut(self._unfolded(self._start())))
         if self._decoder is not None:
-            lines += self.numbered(self._cut(self._decoder.decode(b"", final=True).encode()))
+            lines += self.numbered(self._cut(self._unfolded(self._decoder.decode(b"", final=True).encode())))
+        if self._documents is not None:
+            lines += self.numbered(self._cut(self._documents.finish()))
         rest, self._rest = self._rest, b""
         if rest or self._overlong:
             lines += [self._line(part) for part in rest.splitlines() or [b""]]
         return lines
 
+    def _is_undecided(self) -> bool:
+        """Whether more may tell what this is: a whole first line does, but not of what may be a JSON document."""
+        begins = self._head.lstrip(_BEFORE_TEXT)[:1]
+        return len(self._head) < 4 or begins in (b"", b"{", b"[") or _LINE_END.search(self._head) is None
+
+    def _unfolded(self, text: bytes) -> bytes:
+        return text if self._documents is None else self._documents.feed(text)
+
     def _start(self) -> bytes:
-        """Decide the encoding by the first bytes, and answer what of them is text."""
+        """Decide by the first bytes what this is, and answer what of them is text."""
+        text = self._decoded_head()
+        shape = shape_of(text[: FIRST_LOOK_BYTES // 2 - 2])  # there is as much of it in UTF-16, too
+        self._documents = None if shape is None else Documents(shape, MAX_LINE_BYTES)
+        return text
+
+    def _decoded_head(self) -> bytes:
         head, self._head, self._started = self._head, b"", True
         for mark, name in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
             if head.startswith(mark):
