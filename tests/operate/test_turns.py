@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 from aiohttp.web_request import BaseRequest
 
-from tests.operate.running import read_answer, request_bytes, running
+from tests.operate.running import Running, read_answer, request_bytes, running
 from validator.server.turns import AT_ONCE, CROWD, MOST_HELD_BYTES, TurnProtocol, Turns
 
 MANY = 5 * AT_ONCE
@@ -113,3 +116,62 @@ async def test_connections_that_were_few_and_are_many_and_few_again_are_answered
                 status, _, body = await read_answer(reader)
                 assert (status, orjson.loads(body)["orig"]) == (200, f"a{number}@acme.test")
         crowd[0][1].close()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Turn by turn of the loop."""
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0)
+
+
+async def asked_and_held(here: Running) -> list[socket.socket]:
+    """Clients that have all asked; most of what they sent waits for its turn."""
+    server = here.service._server
+    clients = []
+    for _ in range(MANY):
+        clients.append(socket.create_connection(("127.0.0.1", here.port)))
+        await asyncio.sleep(0)
+    await until(lambda: server.open == MANY and all(connection.waiter for connection in server.connections))
+    for client in clients:
+        client.sendall(request_bytes())
+    await until(lambda: len(server.turns._held) >= MANY // 2)
+    return clients
+
+
+async def all_gone(here: Running) -> None:
+    """Until every connection has ended, and what was left of them is collected."""
+    await until(lambda: not here.service._server.open)
+    gc.collect()
+
+
+async def test_who_asks_and_goes_at_once_is_heard_in_a_crowd_too(tmp_path: Path) -> None:
+    async with running(tmp_path) as here:
+        for client in await asked_and_held(here):
+            client.close()
+        await all_gone(here)
+        assert here.service._server.requests_count == MANY
+
+
+async def test_a_connection_that_is_reset_while_its_piece_waits_ends_quietly(tmp_path: Path) -> None:
+    async with running(tmp_path) as here:
+        errors: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        for client in await asked_and_held(here):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        await all_gone(here)
+        assert not errors
+        assert not here.service._server.turns._held
+
+
+async def test_what_waits_for_its_turn_came_before_the_end_of_the_time_to_keep_alive(tmp_path: Path) -> None:
+    async with running(tmp_path) as here:
+        clients = await asked_and_held(here)
+        for connection in here.service._server.connections:
+            connection._next_keepalive_close_time = 0.0
+            connection._process_keepalive()
+        for client in clients:
+            reader, writer = await asyncio.open_connection(sock=client)
+            assert (await read_answer(reader))[0] == 200
+            writer.close()

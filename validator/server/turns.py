@@ -105,10 +105,19 @@ class TurnProtocol(RequestHandler):
         self._take(data)
 
     def take_held(self) -> None:
-        """Take up what waits, if it does still."""
+        """Take up what waits, if it does still and somebody is there: aiohttp cannot begin what comes as it ends."""
         data, self._held = self._held, b""
-        if data:
+        if data and self.transport is not None and not self.transport.is_closing():
             self._take(data)
+
+    def eof_received(self) -> None:
+        """Who asks and goes at once is heard, in a crowd as elsewhere."""
+        self.take_held()
+
+    def _process_keepalive(self) -> None:
+        """Who has asked in time is not idle."""
+        self.take_held()
+        super()._process_keepalive()
 
     def _take(self, data: bytes) -> None:
         super().data_received(data)
