@@ -137,7 +137,13 @@ _REPORT = (
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "address": (b"ivan.petrov+x@gmail.com", "иван@пример.рф".encode(), b'"a b"@x.test'),
     "sanitize": (b"Name <a@gmial.com>", "шмфт@ьфшд.кг".encode(), b"a(at)b,com", b"mailto:a%40b.com?x=y"),
-    "importing": (b"a@b.com\nc@d.com,550 5.1.1\n", b"email,reason\na@b.com,bounce\n", b'{"email":"a@b.com"}\n'),
+    "importing": (
+        b"a@b.com\nc@d.com,550 5.1.1\n",
+        b"email,reason\na@b.com,bounce\n",
+        b'{"email":"a@b.com"}\n',
+        b'[{"email":"a@b.com"},\n"c@d.com"]',
+        b'{"n":2,"items":[{"email":"a@b.com"}],"x":[]}',
+    ),
     "message": (
         b"Content-Type: multipart/report; boundary=x\n\n--x\nContent-Type: message/delivery-status\n\n",
         _BOUNCE + b"".join(b"a%d@b\n" % number for number in range(390)),
