@@ -133,20 +133,16 @@ class WebhookGate:
         claimed = headers.get("x-amz-sns-message-type")
         if claimed is not None and claimed != document.get("Type"):
             raise WebhookRejected("header and body name different types")
-        pem = await self._certificate(document)
         topics, tolerance_s = self._settings.ses_topics, self._settings.ses_tolerance_s
-        ses.verify(document, pem, topics=topics, now=now, tolerance_s=tolerance_s)
-
-    async def _certificate(self, envelope: Mapping[str, Any]) -> bytes:
-        url = ses.certificate_url(envelope)
-        name = ses.certificate_name(envelope)
-        found = self._certificates.get(name) or self._certificates.get("")
-        if found is None and self._settings.ses_fetch_certificates:
-            found = await asyncio.to_thread(_fetch, url)
-            self._certificates[name] = found
-        if found is None:
+        ses.require_plausible(document, topics=topics, now=now, tolerance_s=tolerance_s)
+        url, name = ses.certificate_url(document), ses.certificate_name(document)
+        held = self._certificates.get(name) or self._certificates.get("")
+        if held is None and not self._settings.ses_fetch_certificates:
             raise WebhookRejected("its signing certificate is not among VALIDATOR_SES_CERTIFICATES")
-        return found
+        pem = await asyncio.to_thread(_fetch, url) if held is None else held
+        ses.verify(document, pem, now=now)
+        if held is None:  # only now: an answer that was cut off or was no certificate is asked for again
+            self._certificates[name] = pem
 
 
 def _secrets(text: str) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from validator.errors import WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
+from validator.feedback.webhooks.amazon import is_suppressed, reason_of_bounce, reason_of_delay
 from validator.feedback.webhooks.reading import Unreadable, mailbox, moment, moment_of, part_of, text_of
 from validator.feedback.webhooks.signing import decoded
 
@@ -28,14 +29,6 @@ _SIGNED = {
     "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
 _CERTIFICATE_HOST = re.compile(r"sns\.[a-z0-9-]{4,30}\.amazonaws\.com(?:\.cn)?")
-_SUB_TYPES = {
-    "noemail": FailureReason.MAILBOX_NOT_FOUND,
-    "mailboxfull": FailureReason.MAILBOX_FULL,
-    "messagetoolarge": FailureReason.MESSAGE_TOO_LARGE,
-    "contentrejected": FailureReason.CONTENT_SPAM,
-    "attachmentrejected": FailureReason.CONTENT_INVALID,
-}
-_SUPPRESSED = frozenset({"suppressed", "onaccountsuppressionlist"})
 _FEEDBACK_TYPES = {"not-spam": EventKind.IGNORED, "auth-failure": EventKind.IGNORED, "virus": EventKind.IGNORED}
 
 
@@ -59,24 +52,27 @@ def certificate_url(envelope: Mapping[str, Any]) -> str:
     return text
 
 
-def verify(
-    envelope: Mapping[str, Any],
-    certificate_pem: bytes,
-    *,
-    topics: Collection[str],
-    now: datetime,
-    tolerance_s: float,
+def require_plausible(
+    envelope: Mapping[str, Any], *, topics: Collection[str], now: datetime, tolerance_s: float
 ) -> None:
-    """Refuse an SNS message that is not signed by *certificate_pem*, is of another topic, or is too old."""
-    from validator.feedback.webhooks.asymmetric import rsa_holds
-
-    kind = envelope.get("Type")
-    names = _SIGNED.get(kind) if isinstance(kind, str) else None
+    """Refuse an SNS message of another topic or type, or that is too old, before its certificate is looked for."""
     sent = moment(envelope.get("Timestamp"))
-    if names is None or envelope.get("TopicArn") not in topics or sent is None:
+    if _signed_names(envelope) is None or envelope.get("TopicArn") not in topics or sent is None:
         raise WebhookRejected("its type, topic or time is not one that is believed (VALIDATOR_SES_TOPICS)")
     if tolerance_s and abs((now - sent).total_seconds()) > tolerance_s:
         raise WebhookRejected("its time is too far from ours")
+
+
+def _signed_names(envelope: Mapping[str, Any]) -> tuple[str, ...] | None:
+    kind = envelope.get("Type")
+    return _SIGNED.get(kind) if isinstance(kind, str) else None
+
+
+def verify(envelope: Mapping[str, Any], certificate_pem: bytes, *, now: datetime) -> None:
+    """Refuse an SNS message that is not signed by *certificate_pem*."""
+    from validator.feedback.webhooks.asymmetric import rsa_holds
+
+    names = _signed_names(envelope) or ()
     signed = "".join(f"{name}\n{envelope[name]}\n" for name in names if isinstance(envelope.get(name), str))
     version = str(envelope.get("SignatureVersion"))
     if version not in {"1", "2"} or not rsa_holds(
@@ -140,7 +136,7 @@ def _events(item: Mapping[str, Any], sns_id: str) -> list[Reported]:
                     EventKind.BOUNCE, mailbox(address), PROVIDER, _id(sns_id, message_id, "reject"),
                     moment_of(mail, "timestamp"), message_id, reason, hint=FailureReason.CONTENT_MALWARE, raw_type=kind,
                 )
-                for address in _strings(mail.get("destination"))
+                for address in _addresses(mail, "destination")
             ]  # fmt: skip
         case _:
             addresses = _strings(mail.get("destination"))[:1] or [""]
@@ -150,14 +146,9 @@ def _events(item: Mapping[str, Any], sns_id: str) -> list[Reported]:
 def _bounces(bounce: Mapping[str, Any], message_id: str, sns_id: str) -> list[Reported]:
     kind, sub = text_of(bounce, "bounceType"), text_of(bounce, "bounceSubType")
     event_id = text_of(bounce, "feedbackId") or _id(sns_id, message_id, "bounce")
-    hint = _SUB_TYPES.get(sub.lower())
-    if hint is None:
-        soft = {"permanent": FailureReason.RECIPIENT_FILTERED, "transient": FailureReason.DELIVERY_TIMEOUT}
-        hint = soft.get(kind.lower(), FailureReason.UNKNOWN)
-    suppressed = sub.lower() in _SUPPRESSED
     return [
         Reported(
-            kind=EventKind.PROVIDER_SUPPRESSED if suppressed else EventKind.BOUNCE,
+            kind=EventKind.PROVIDER_SUPPRESSED if is_suppressed(sub) else EventKind.BOUNCE,
             address=mailbox(recipient.get("emailAddress")),
             provider=PROVIDER,
             event_id=event_id,
@@ -165,17 +156,23 @@ def _bounces(bounce: Mapping[str, Any], message_id: str, sns_id: str) -> list[Re
             message_id=message_id,
             text=_diagnostic(text_of(recipient, "diagnosticCode")),
             enhanced_status=text_of(recipient, "status"),
-            hint=hint,
+            hint=_hint(kind, sub, recipient),
             raw_type=f"Bounce/{kind}/{sub}",
         )
         for recipient in _objects(bounce, "bouncedRecipients")
     ]
 
 
+def _hint(kind: str, sub: str, recipient: Mapping[str, Any]) -> FailureReason:
+    if sub.lower() == "noemail":  # "the target email address does not exist"
+        return FailureReason.MAILBOX_NOT_FOUND
+    return reason_of_bounce(kind, sub, answered=bool(text_of(recipient, "diagnosticCode", "status")))
+
+
 def _complaints(complaint: Mapping[str, Any], message_id: str, sns_id: str) -> list[Reported]:
     feedback = text_of(complaint, "complaintFeedbackType").lower()
     kind = _FEEDBACK_TYPES.get(feedback, EventKind.COMPLAINT)
-    if text_of(complaint, "complaintSubType").lower() in _SUPPRESSED:
+    if is_suppressed(text_of(complaint, "complaintSubType")):
         kind = EventKind.PROVIDER_SUPPRESSED
     return [
         Reported(
@@ -203,12 +200,11 @@ def _deliveries(delivery: Mapping[str, Any], message_id: str, sns_id: str) -> li
             text=text_of(delivery, "smtpResponse"),
             raw_type="Delivery",
         )
-        for address in _strings(delivery.get("recipients"))
+        for address in _addresses(delivery, "recipients")
     ]
 
 
 def _delays(delay: Mapping[str, Any], message_id: str, sns_id: str) -> list[Reported]:
-    hints = {"mailboxfull": FailureReason.MAILBOX_FULL, "spamdetected": FailureReason.CONTENT_SPAM}
     kind = text_of(delay, "delayType")
     return [
         Reported(
@@ -220,7 +216,7 @@ def _delays(delay: Mapping[str, Any], message_id: str, sns_id: str) -> list[Repo
             message_id=message_id,
             text=_diagnostic(text_of(recipient, "diagnosticCode")),
             enhanced_status=text_of(recipient, "status"),
-            hint=hints.get(kind.lower(), FailureReason.DELIVERY_TIMEOUT),
+            hint=reason_of_delay(kind),
             raw_type=f"DeliveryDelay/{kind}",
         )
         for recipient in _objects(delay, "delayedRecipients")
@@ -230,11 +226,11 @@ def _delays(delay: Mapping[str, Any], message_id: str, sns_id: str) -> list[Repo
 def _subscriptions(item: Mapping[str, Any], mail: Mapping[str, Any], message_id: str, sns_id: str) -> list[Reported]:
     left = part_of(item, "newTopicPreferences").get("unsubscribeAll") is True
     kind = EventKind.UNSUBSCRIBE if left else EventKind.IGNORED
+    event_id = _id(sns_id, message_id, "subscription" + text_of(item, "timestamp"))  # a mind may change twice
     addresses = _strings(mail.get("destination"))
     if len(addresses) != 1:
-        return [_ignored("Subscription", _id(sns_id, message_id, "subscription"))]
+        return [_ignored("Subscription", event_id)]
     moment_ = moment_of(item, "timestamp")
-    event_id = _id(sns_id, message_id, "subscription")
     return [Reported(kind, mailbox(addresses[0]), PROVIDER, event_id, moment_, message_id, raw_type="Subscription")]
 
 
@@ -252,8 +248,17 @@ def _diagnostic(text: str) -> str:
 
 
 def _objects(item: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The recipients of a list. One that is no object names nobody, and is told so; the others count."""
     found = item.get(name)
-    if not isinstance(found, list) or not all(isinstance(entry, Mapping) for entry in found):
+    if not isinstance(found, list) or not found:
+        raise Unreadable(f"no list {name}")
+    return [entry if isinstance(entry, Mapping) else {} for entry in found]
+
+
+def _addresses(item: Mapping[str, Any], name: str) -> list[object]:
+    """The same where the recipients are plain text."""
+    found = item.get(name)
+    if not isinstance(found, list) or not found:
         raise Unreadable(f"no list {name}")
     return found
 

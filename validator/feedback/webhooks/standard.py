@@ -15,6 +15,7 @@ from typing import Any
 from validator.errors import SettingsError, WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
+from validator.feedback.webhooks.amazon import is_suppressed, reason_of_bounce
 from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, part_of, text_of
 from validator.feedback.webhooks.signing import hmac_sha256, require_fresh
 
@@ -28,14 +29,8 @@ _KINDS = {
     "unsubscribed": EventKind.UNSUBSCRIBE,
     "suppressed": EventKind.PROVIDER_SUPPRESSED,
 }
-_BOUNCES = {
-    "suppressed": FailureReason.ALREADY_SUPPRESSED,
-    "onaccountsuppressionlist": FailureReason.ALREADY_SUPPRESSED,
-    "mailboxfull": FailureReason.MAILBOX_FULL,
-    "messagetoolarge": FailureReason.MESSAGE_TOO_LARGE,
-    "contentrejected": FailureReason.CONTENT_SPAM,
-    "noemail": FailureReason.MAILBOX_NOT_FOUND,
-}
+_SAYS_OF_ALL = frozenset({EventKind.IGNORED, EventKind.PROVIDER_SUPPRESSED, EventKind.PROVIDER_UNSUPPRESSED})
+"""Kinds that nobody is blamed or believed for."""
 
 
 def load_secret(text: str, *, setting: str) -> bytes:
@@ -74,38 +69,56 @@ def verify(body: bytes, headers: Mapping[str, str], keys: Sequence[bytes], *, no
 
 
 def read(item: Mapping[str, Any], *, message_id: str = "") -> list[Reported]:
-    """One `{type, data}` request: an event of Resend's names, one per recipient; other types are ignored."""
+    """One `{type, data}` request: an event of Resend's names, one per recipient; other types are ignored.
+
+    Resend names everybody the message went to, never the one it is about: of several, nobody is blamed.
+    """
     kind = text_of(item, "type")
     if not kind:
         raise Unreadable("no type")
     data = part_of(item, "data")
     name = kind.rpartition(".")[2].lower()
     mapped = _KINDS.get(name, EventKind.IGNORED)
+    if kind.startswith("contact.") and data.get("unsubscribed") is True:
+        mapped = EventKind.UNSUBSCRIBE
     bounce = part_of(data, "bounce")
-    words = text_of(bounce, "message") or text_of(part_of(data, "failed"), "reason")
+    answer = _answer(bounce)
+    words = answer or text_of(bounce, "message") or text_of(part_of(data, "failed"), "reason")
     sub = text_of(bounce, "subType")
-    hint = _BOUNCES.get(sub.lower())
-    if mapped is EventKind.BOUNCE and hint is FailureReason.ALREADY_SUPPRESSED:
-        mapped = EventKind.PROVIDER_SUPPRESSED
-    if mapped in {EventKind.BOUNCE, EventKind.DEFERRAL} and hint is None:
-        hint = FailureReason.RECIPIENT_FILTERED if mapped is EventKind.BOUNCE else FailureReason.DELIVERY_TIMEOUT
-        if name == "failed":
-            hint = FailureReason.SENDER_ACCOUNT_ERROR
+    hint: FailureReason | None = None
+    if name == "bounced":
+        hint = reason_of_bounce(text_of(bounce, "type") or "Permanent", sub, answered=bool(answer))
+        mapped = EventKind.PROVIDER_SUPPRESSED if is_suppressed(sub) else mapped
+    elif mapped in {EventKind.BOUNCE, EventKind.DEFERRAL}:
+        hint = FailureReason.SENDER_ACCOUNT_ERROR if name == "failed" else FailureReason.DELIVERY_TIMEOUT
     addresses = [mailbox(address) for address in _recipients(data)] or [""]
+    told = [kind, text_of(bounce, "type"), sub]
+    if len(addresses) > 1 and mapped not in _SAYS_OF_ALL:
+        mapped = EventKind.IGNORED
+        told.append("one of several")
+    created = text_of(item, "created_at")
+    email_id = text_of(data, "email_id", "id")
     return [
         Reported(
             kind=mapped,
             address=address,
             provider=PROVIDER,
-            event_id=message_id or f"{text_of(data, 'email_id', 'id')}:{kind}:{text_of(item, 'created_at')}",
+            event_id=message_id or (f"{email_id}:{kind}:{created}" if email_id or created else ""),
             occurred_at=moment_of(item, "created_at", "timestamp") or moment_of(data, "created_at"),
             message_id=text_of(data, "email_id", "message_id"),
             text=words,
             hint=hint,
-            raw_type="/".join(part for part in (kind, text_of(bounce, "type"), sub) if part),
+            raw_type="/".join(part for part in told if part),
         )
         for address in addresses
     ]
+
+
+def _answer(bounce: Mapping[str, Any]) -> str:
+    """The server's words, of which Resend gives a list."""
+    found = bounce.get("diagnosticCode")
+    said = [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else [found]
+    return str(said[0]).strip().removeprefix("smtp;") if said and isinstance(said[0], str) else ""
 
 
 def _recipients(data: Mapping[str, Any]) -> list[str]:
