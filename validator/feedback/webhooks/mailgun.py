@@ -30,6 +30,12 @@ _KINDS = {
     "complained": EventKind.COMPLAINT,
     "unsubscribed": EventKind.UNSUBSCRIBE,
 }
+_REASONS = {
+    "espblock": FailureReason.SENDER_IP_BLOCKED,
+    "blacklisted": FailureReason.SENDER_IP_BLOCKED,
+    "greylisted": FailureReason.GREYLISTED,
+    "old": FailureReason.DELIVERY_TIMEOUT,
+}
 _CODES = {
     498: FailureReason.DOMAIN_NO_MAIL,
     602: FailureReason.DELIVERY_TIMEOUT,
@@ -63,10 +69,15 @@ def verify(document: Mapping[str, Any], key: bytes, *, now: float, tolerance_s: 
 
 
 def form(body: bytes) -> Mapping[str, Any]:
-    """The older form posts, as a document of the newer shape."""
-    fields = dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=500))
-    signature = {name: fields.get(name, "") for name in ("timestamp", "token", "signature")}
-    return {"signature": signature, "event-data": {**fields, "_form": True}}
+    """The older form posts, as a document of the newer shape.
+
+    The sender's own variables stand among the fields, under names of their choice: after Mailgun's, but before the
+    signature, which stands last.
+    """
+    pairs = parse_qsl(body.decode("utf-8", "replace"), max_num_fields=500)
+    last = dict(pairs)
+    signature = {name: last.get(name, "") for name in ("timestamp", "token", "signature")}
+    return {"signature": signature, "event-data": dict(reversed(pairs)) | signature}
 
 
 def read(item: Mapping[str, Any]) -> list[Reported]:
@@ -88,7 +99,10 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             mapped = EventKind.PROVIDER_SUPPRESSED
         if kind == "rejected":  # Mailgun took the message and would not send it: the account's, not the address's fault
             hint = hint or FailureReason.SENDER_ACCOUNT_ERROR
-        hint = hint or FailureReason.RECIPIENT_FILTERED
+        hint = hint or _REASONS.get(text_of(data, "reason").lower())
+        if hint is None:  # "permanent" is not "hard", and "temporary" is their side's
+            is_late = mapped is EventKind.DEFERRAL
+            hint = FailureReason.DELIVERY_TIMEOUT if is_late else FailureReason.RECIPIENT_FILTERED
     told = part_of(data, "reject") if kind == "rejected" else status
     words = " ".join(part for part in (text_of(told, "message", "reason"), text_of(told, "description")) if part)
     return [

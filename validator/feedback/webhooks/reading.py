@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,6 +70,27 @@ def read_items(items: Sequence[Any], read: ReadItem) -> Batch:
 def as_list(document: Any) -> Sequence[Any]:
     """A single object as a batch of one."""
     return document if isinstance(document, list) else [document]
+
+
+def json_lines(body: bytes) -> Any:
+    """JSON, or a list of the lines where each is JSON of its own; a line that is none becomes None.
+
+    Raises `ValueError` when not even one line is an object.
+    """
+    try:
+        return json.loads(body)
+    except ValueError:
+        items = [_line(line) for line in body.splitlines() if line.strip()]
+        if not any(isinstance(item, Mapping) for item in items):
+            raise
+        return items
+
+
+def _line(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def text_of(item: Mapping[str, Any], *names: str) -> str:

@@ -27,7 +27,7 @@ from validator.feedback.webhooks import (
     standard,
     unisender,
 )
-from validator.feedback.webhooks.reading import MAX_ITEMS, Batch, ReadItem, as_list, read_items
+from validator.feedback.webhooks.reading import MAX_ITEMS, Batch, ReadItem, as_list, json_lines, read_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ def _nested(name: str) -> Callable[[Any], Sequence[Any]]:
 
 
 def _mailgun_document(body: bytes) -> Any:
-    return mailgun.form(body) if body.startswith(b"timestamp=") or b"&timestamp=" in body else json.loads(body)
+    is_form = body.lstrip()[:1] not in {b"{", b"["} and b"timestamp=" in body
+    return mailgun.form(body) if is_form else json.loads(body)
 
 
 def _mandrill_document(body: bytes) -> Any:
@@ -77,7 +78,7 @@ PROVIDERS: Mapping[str, Provider] = {
         Provider("brevo", "Brevo", brevo.read),
         Provider("mailersend", "MailerSend", mailersend.read),
         Provider("mailjet", "Mailjet", mailjet.read),
-        Provider("mailtrap", "Mailtrap", mailtrap.read, items=_nested("events")),
+        Provider("mailtrap", "Mailtrap", mailtrap.read, items=_nested("events"), document=json_lines),
         Provider("mandrill", "Mandrill", mandrill.read, document=_mandrill_document),
         Provider("postal", "Postal", postal.read),
         Provider("unisender", "Unisender Go", unisender.read, items=unisender.items),
