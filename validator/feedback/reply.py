@@ -56,6 +56,7 @@ _ADDRESS = re.compile(r"<?(?:[^\s<>()\[\]:;,\"'|@]{1,64}+@){1,4}(?:[a-z0-9-]{1,6
 _CONTINUED = re.compile(r"(?:(?<=\s)|^)[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3}(?=\s|$))?")
 _REPEATED = re.compile(r"(?<=\S)\s[245]\d\d\s[245]\.\d{1,3}\.\d{1,3}(?=\s+(?:https?:|[a-z]))")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,2})\.(\d{1,3})(?![\d.]*\.?\d)")
+_STATUS_FIELD = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?![\d.])", re.ASCII)
 _CODE_FIRST = re.compile(r"^\W{0,3}(?:smtp;\s*)?([2345]\d\d)(?=[\s:,#-]|$)", re.IGNORECASE)
 _CODE_INSIDE = re.compile(
     r"(?:said|returned|was|following|replied|response|responsecode|with|failure|error|reason|code|<<<|\]|:)"
@@ -128,6 +129,7 @@ def parse_reply(
     if stage is Stage.UNKNOWN:
         stage = _stage_in(lower)
     code = code or _code_in(folded)
+    status = _status_of(status)
     if _says_nothing(status):
         found = _status_in(folded)
         status = status if _says_nothing(found) and status else found
@@ -200,6 +202,12 @@ def _status_in(text: str) -> str:
             return found
         best = best or found
     return best
+
+
+def _status_of(field: str) -> str:
+    """The code of a field that should hold one: `5.1.1 (no such mailbox)` has it, `550` and `failed` have none."""
+    match = _STATUS_FIELD.match(field.strip())
+    return match.group(1) if match else ""
 
 
 def _says_nothing(status: str) -> bool:

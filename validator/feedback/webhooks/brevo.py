@@ -47,7 +47,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             kind=_KINDS.get(kind, EventKind.IGNORED),
             address=mailbox(item.get("email")),
             provider=PROVIDER,
-            event_id=f"{message_id}:{kind}:{stamp}",
+            event_id=f"{message_id}:{kind}:{stamp}" if message_id or stamp else "",
             occurred_at=moment_of(item, "ts_epoch", "ts_event", "ts", "date"),
             message_id=message_id,
             text=text_of(item, "reason"),

@@ -39,7 +39,17 @@ _HINTS = {
     "preblocked": FailureReason.ALREADY_SUPPRESSED,
     "spam content": FailureReason.CONTENT_SPAM,
     "dns issue": FailureReason.CONNECTION_FAILED,
+    "blacklisted": FailureReason.ALREADY_SUPPRESSED,
+    "spam reporter": FailureReason.ALREADY_SUPPRESSED,
+    "bad or empty template": FailureReason.CONTENT_INVALID,
+    "error in template language": FailureReason.CONTENT_INVALID,
 }
+_RELATED = {
+    "content": FailureReason.CONTENT_INVALID,
+    "spam": FailureReason.CONTENT_SPAM,
+    "mailjet": FailureReason.ALREADY_SUPPRESSED,
+}
+"""What an error that is not in their table is about, as far as it is the sender's or theirs."""
 
 
 def read(item: Mapping[str, Any]) -> list[Reported]:
@@ -49,8 +59,11 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
         raise Unreadable("no event")
     error = text_of(item, "error")
     message_id = text_of(item, "Message_GUID", "MessageID", "mj_message_id")
+    stamp = text_of(item, "time")
     mapped = _KINDS.get(kind, EventKind.IGNORED)
-    hint = _HINTS.get(error.lower())
+    hint = _HINTS.get(error.lower()) or _RELATED.get(text_of(item, "error_related_to").lower())
+    if kind == "blocked":  # they did not send it
+        hint = hint or FailureReason.ALREADY_SUPPRESSED
     if mapped is EventKind.BOUNCE and hint is FailureReason.ALREADY_SUPPRESSED:
         mapped = EventKind.PROVIDER_SUPPRESSED  # not sent at all: on their list, sent before, or a typo to them
     if mapped is EventKind.BOUNCE and hint is None:
@@ -60,7 +73,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             kind=mapped,
             address=mailbox(item.get("email")),
             provider=PROVIDER,
-            event_id=f"{message_id}:{kind}:{text_of(item, 'time')}:{error}",
+            event_id=f"{message_id}:{kind}:{stamp}:{error}" if message_id or stamp else "",
             occurred_at=moment_of(item, "time"),
             message_id=message_id,
             text=text_of(item, "comment", "smtp_reply"),

@@ -56,20 +56,29 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
     described = text_of(message, "bounce_description")
     mapped = _KINDS.get(kind, EventKind.IGNORED)
     message_id = text_of(item, "_id") or text_of(message, "_id")
+    stamp = text_of(item, "ts")
     default = FailureReason.RECIPIENT_FILTERED if kind == "hard_bounce" else FailureReason.DELIVERY_TIMEOUT
     return [
         Reported(
             kind=mapped,
             address=mailbox(message.get("email")),
             provider=PROVIDER,
-            event_id=f"{message_id}:{kind}:{text_of(item, 'ts')}",
+            event_id=f"{message_id}:{kind}:{stamp}" if message_id or stamp else "",
             occurred_at=moment_of(item, "ts"),
             message_id=message_id,
-            text=text_of(message, "diag").removeprefix("smtp;"),
+            text=_answer(message),
             hint=_HINTS.get(described, default) if mapped in {EventKind.BOUNCE, EventKind.DEFERRAL} else None,
             raw_type="/".join(part for part in (kind, described) if part),
         )
     ]
+
+
+def _answer(message: Mapping[str, Any]) -> str:
+    """The server's words: a bounce has them beside it, a deferral in the last of its attempts."""
+    attempts = message.get("smtp_events")
+    last = attempts[-1] if isinstance(attempts, list) and attempts else None
+    said = text_of(message, "diag") or (text_of(last, "diag") if isinstance(last, Mapping) else "")
+    return said.removeprefix("smtp;")
 
 
 def _sync(item: Mapping[str, Any]) -> Reported:

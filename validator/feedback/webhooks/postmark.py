@@ -62,7 +62,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             kind=kind,
             address=address,
             provider=PROVIDER,
-            event_id=f"{raw}:{event_id}" if event_id else f"{raw}:{kind}:{message_id}:{stamp}",
+            event_id=f"{raw}:{event_id}" if event_id else _named(raw, kind, message_id, stamp),
             occurred_at=moment_of(item, "BouncedAt", "DeliveredAt", "ReceivedAt", "ChangedAt"),
             message_id=message_id,
             text=text_of(item, "Details").removeprefix("smtp;"),
@@ -70,6 +70,10 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             raw_type=raw,
         )
     ]
+
+
+def _named(raw: str, kind: EventKind, message_id: str, stamp: str) -> str:
+    return f"{raw}:{kind}:{message_id}:{stamp}" if message_id or stamp else ""
 
 
 def _meaning(item: Mapping[str, Any], record: str) -> tuple[EventKind, FailureReason | None, str]:

@@ -1,7 +1,8 @@
 """Twilio SendGrid's event webhook. Pure.
 
 Signed with ECDSA P-256 and SHA-256 over timestamp + raw bytes; the real bodies end in CR LF, which is signed too.
-A `bounce` of type `blocked` is a block, not a dead mailbox; `dropped` means that SendGrid did not send.
+A `bounce` of type `blocked` is a block, not a dead mailbox; `dropped` means that SendGrid did not send, so that it
+never counts unless its words are a server's.
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 """
 
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from validator.errors import SettingsError, WebhookRejected
 from validator.feedback.event import EventKind, Reported
 from validator.feedback.reasons import FailureReason
-from validator.feedback.webhooks.reading import Unreadable, mailbox, moment_of, text_of
+from validator.feedback.webhooks.reading import Unreadable, code_of, mailbox, moment_of, text_of
 from validator.feedback.webhooks.signing import decoded, require_fresh
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
     if kind.lower() == "dropped":
         listed = words.lower().startswith(_ON_A_LIST)
         mapped = EventKind.PROVIDER_SUPPRESSED if listed else EventKind.BOUNCE
-        hint = hint or FailureReason.UNKNOWN
+        hint = FailureReason.ALREADY_SUPPRESSED
     elif mapped is EventKind.BOUNCE:
         blocked = text_of(item, "type").lower() == "blocked" or kind.lower() == "blocked"
         hint = hint or (FailureReason.POLICY_REJECTED if blocked else FailureReason.RECIPIENT_FILTERED)
@@ -92,6 +93,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             occurred_at=moment_of(item, "timestamp"),
             message_id=text_of(item, "smtp-id", "sg_message_id").strip("<>"),
             text=words,
+            code=code_of(item, "status"),
             enhanced_status=text_of(item, "status"),
             hint=hint,
             raw_type="/".join(part for part in (kind, text_of(item, "type")) if part),

@@ -34,7 +34,7 @@ _CLASSES = {
     "23": FailureReason.MESSAGE_TOO_LARGE,
     "24": FailureReason.DELIVERY_TIMEOUT,
     "25": FailureReason.SENDER_ACCOUNT_ERROR,
-    "26": FailureReason.SENDER_ACCOUNT_ERROR,
+    "26": FailureReason.ALREADY_SUPPRESSED,
     "30": FailureReason.MAILBOX_NOT_FOUND,
     "40": FailureReason.RECIPIENT_FILTERED,
     "50": FailureReason.SENDER_IP_BLOCKED,
@@ -45,6 +45,14 @@ _CLASSES = {
     "70": FailureReason.DELIVERY_TIMEOUT,
     "100": FailureReason.RECIPIENT_FILTERED,
 }
+_FEEDBACK_TYPES = {
+    "not-spam": EventKind.IGNORED,
+    "auth-failure": EventKind.IGNORED,
+    "virus": EventKind.IGNORED,
+    "opt-out": EventKind.UNSUBSCRIBE,
+    "opt-out-list": EventKind.UNSUBSCRIBE,
+}
+"""Reports that are no complaint of a person (RFC 5965 section 7.3)."""
 _CLASS_KINDS = {"60": EventKind.AUTO_REPLY, "80": EventKind.IGNORED, "90": EventKind.UNSUBSCRIBE}
 
 
@@ -64,6 +72,8 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
     mapped = _KINDS.get(kind.lower(), EventKind.IGNORED)
     if mapped is EventKind.BOUNCE:
         mapped = _CLASS_KINDS.get(number, mapped)
+    elif mapped is EventKind.COMPLAINT:
+        mapped = _FEEDBACK_TYPES.get(text_of(event, "fbtype").lower(), mapped)
     return [
         Reported(
             kind=mapped,

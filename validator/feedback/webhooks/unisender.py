@@ -39,6 +39,19 @@ _HINTS = {
     "err_unsubscribed": FailureReason.ALREADY_SUPPRESSED,
     "err_blacklisted": FailureReason.SENDER_IP_BLOCKED,
     "err_resend": FailureReason.DELIVERY_TIMEOUT,
+    "err_retry_letter": FailureReason.DELIVERY_TIMEOUT,
+    "err_destination_misconfigured": FailureReason.REMOTE_SYSTEM_ERROR,
+    "err_no_smtp": FailureReason.CONNECTION_FAILED,
+    "err_spam_skipped": FailureReason.CONTENT_SPAM,
+    "err_spam_removed": FailureReason.CONTENT_SPAM,
+    "err_spam_retry": FailureReason.CONTENT_SPAM,
+    "err_src_invalid": FailureReason.SENDER_REJECTED,
+    "err_not_allowed": FailureReason.SENDER_ACCOUNT_ERROR,
+    "err_internal": FailureReason.SENDER_ACCOUNT_ERROR,
+    "err_lost": FailureReason.SENDER_ACCOUNT_ERROR,
+    "err_unreachable": FailureReason.ALREADY_SUPPRESSED,
+    "err_not_available": FailureReason.UNKNOWN,
+    "err_unknown": FailureReason.UNKNOWN,
 }
 
 
@@ -69,6 +82,8 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
     job = text_of(data, "job_id")
     mapped = _KINDS.get(kind, EventKind.IGNORED)
     default = FailureReason.RECIPIENT_FILTERED if kind == "hard_bounced" else FailureReason.DELIVERY_TIMEOUT
+    if detail.startswith("skip_"):  # not sent, because of earlier failures
+        default = FailureReason.ALREADY_SUPPRESSED
     return [
         Reported(
             kind=mapped,
