@@ -1,11 +1,12 @@
 """Cyrillic letters in an address: struck keys, look-alikes, or a spelling by ear? Pure.
 
 Layouts: Russian ЙЦУКЕН and its Ukrainian variant, which differ only in letters that the other does not have, so one
-table serves both. The Belarusian one has the Ukrainian `і` on the key of b: `ў`, which no other has, tells it.
+table serves both. The Belarusian one has the Ukrainian `і` on the key of b; letters that Ukrainian lacks tell it.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -22,6 +23,8 @@ _KEY = {russian: latin for row, keys in _KEY_ROWS for russian, latin in zip(row,
 _KEY |= {russian.upper(): latin.upper() if latin.isalpha() else latin for russian, latin in _KEY.items()}
 _KEY_TABLE = str.maketrans(_KEY)
 _BELARUSIAN_TABLE = str.maketrans(_KEY | {"і": "b", "І": "B"})
+_NOT_UKRAINIAN = frozenset("ўыэё")
+"""Letters of the Belarusian alphabet that are on no Ukrainian keyboard."""
 
 _TWINS = dict(zip("асеорхукмтвніјѕһԁԛԝпѵ", "aceopxykmtbhijshdqwnv", strict=True))
 _TWINS |= dict(zip("АСЕОРХУКМТВНІЈЅԚԜ", "ACEOPXYKMTBHIJSQW", strict=True))
@@ -31,7 +34,11 @@ _TWIN_TABLE = str.maketrans(_TWINS)
 _ROUGH_TWINS = str.maketrans("гьпиГЬ", "rbnurb")
 """Letters that look like others in some typefaces only, so believed where a provider's name comes out."""
 
-_FROM_TWIN = str.maketrans({latin: russian for russian, latin in reversed(_TWINS.items()) if russian.isalpha()})
+_IN_FEW_ALPHABETS = frozenset("ѕһԁԛԝѵЅԚԜ")
+"""Look-alikes that no keyboard of many people has: no Latin letter stands for them."""
+_FROM_TWIN = str.maketrans(
+    {latin: russian for russian, latin in reversed(_TWINS.items()) if russian not in _IN_FEW_ALPHABETS}
+)
 _SPELLED_LOWER = {"я": "ya", "ю": "yu", "й": "y", "ё": "e", "є": "ye", "ї": "yi"}
 _SPELLED = str.maketrans(
     _SPELLED_LOWER | {cyrillic.upper(): latin.capitalize() for cyrillic, latin in _SPELLED_LOWER.items()}
@@ -72,9 +79,23 @@ def only_twins(text: str) -> bool:
     return all(char in _TWINS for char in text if is_cyrillic(char))
 
 
-def by_key(text: str) -> str:
-    """The Latin characters of the same keys: `пьфшдюсщь` -> `gmail.com`."""
-    return text.translate(_BELARUSIAN_TABLE if "ў" in text or "Ў" in text else _KEY_TABLE)
+def by_key(text: str, beside: str = "") -> str:
+    """The Latin characters of the same keys: `пьфшдюсщь` -> `gmail.com`.
+
+    *beside*: the rest of the address, struck on the same layout, which may tell a Belarusian one.
+    """
+    return text.translate(_BELARUSIAN_TABLE if is_belarusian(text + beside) else _KEY_TABLE)
+
+
+def is_belarusian(text: str) -> bool:
+    """True when the `і` of *text*, if it has one, stands on the key of b."""
+    letters = set(text.lower())
+    return "ў" in letters or ("і" in letters and not _NOT_UKRAINIAN.isdisjoint(letters))
+
+
+def by_belarusian_key(text: str) -> str:
+    """The Latin characters of the same keys of the Belarusian layout."""
+    return text.translate(_BELARUSIAN_TABLE)
 
 
 def by_twin(text: str) -> str:
@@ -119,9 +140,9 @@ def _from_twins(word: re.Match[str]) -> str:
     return restored if all_letters_cyrillic(restored) else word[0]
 
 
-def cyrillic_words(text: str) -> str:
-    """The words of *text* that hold Cyrillic letters, parted by dots."""
-    return ".".join(word for word in _SEGMENT.findall(text) if has_cyrillic(word))
+def cyrillic_runs(text: str) -> list[str]:
+    """The runs of Cyrillic letters in *text*: `ivanпетров` holds `петров`."""
+    return ["".join(run) for cyrillic, run in itertools.groupby(text, key=is_cyrillic) if cyrillic]
 
 
 def readings(text: str, aliases: Mapping[str, str]) -> list[tuple[Reading | None, str]]:
@@ -132,7 +153,7 @@ def readings(text: str, aliases: Mapping[str, str]) -> list[tuple[Reading | None
     if only_twins(text):
         found.setdefault(by_twin(text), Reading.TWIN)
     found.setdefault(by_key(text), Reading.KEY)
-    found.setdefault(text.translate(_BELARUSIAN_TABLE), Reading.KEY)
+    found.setdefault(by_belarusian_key(text), Reading.KEY)
     if not all_letters_cyrillic(text):
         found.setdefault(by_key(by_twin(text)), Reading.TWIN)
         found.setdefault(by_key(by_twin(text.translate(_ROUGH_TWINS))), Reading.TWIN)

@@ -30,7 +30,7 @@ from validator.sanitize.hosts import clean_domain
 from validator.sanitize.ledger import Ledger
 from validator.sanitize.readable import Readability
 from validator.sanitize.result import DomainDoubt, DomainEvidence, Sanitized
-from validator.sanitize.script import decode_labels, reread_domain, reread_local
+from validator.sanitize.script import decode_labels, reread_domain, reread_local, struck_as_belarusian
 from validator.sanitize.symbols import clean_local, fold_accents, without_tag
 from validator.verdict import Change
 
@@ -219,7 +219,7 @@ class Sanitizer:
         asked = encoded if isinstance(encoded, str) else domain.lower()
         suggestions: list[str] = []
         if has_cyrillic(local):
-            spoken = reread_local(local, self._readability)
+            spoken = reread_local(local, self._readability, belarusian=struck_as_belarusian(local, shown, domain))
             if spoken.rule is not None:
                 ledger.part(spoken.rule, local, spoken.text, spoken.confidence)
                 local = spoken.text

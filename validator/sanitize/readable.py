@@ -49,7 +49,13 @@ class Readability:
         self._latin = LetterPairs(latin, 27)
 
     def is_word(self, cyrillic: str, keys: str) -> bool:
-        """True when *cyrillic* reads clearly better in Russian than *keys*, its Latin keys, read in Latin."""
+        """True when *cyrillic* reads better in Russian than *keys*, its Latin keys, read in Latin."""
         if sum(char.isalpha() for char in cyrillic) < 3:
             return False
         return self._russian.score(cyrillic) - self._latin.score(keys) > MARGIN
+
+    def is_likelier_name(self, one: str, other: str) -> bool:
+        """True when *one* reads better in Latin than *other* does; never for fewer than three letters."""
+        if sum(char.isalpha() for char in one) < 3:
+            return False
+        return self._latin.score(one) > self._latin.score(other)

@@ -14,12 +14,14 @@ from validator.sanitize.cyrillic import (
     Reading,
     all_letters_cyrillic,
     as_names_are_spelled,
+    by_belarusian_key,
     by_key,
     by_sound,
     by_twin,
-    cyrillic_words,
+    cyrillic_runs,
     from_twins,
     has_cyrillic,
+    is_belarusian,
     is_cyrillic,
     only_twins,
     readings,
@@ -27,7 +29,8 @@ from validator.sanitize.cyrillic import (
 from validator.sanitize.domain import DomainCorrector
 from validator.sanitize.readable import Readability
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile("[A-ZЀ-Я]*[a-zа-џ]+|[A-ZЀ-Я]+")
+"""A new one begins at a capital: `АннаPetrova`."""
 _LATIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 _SHARED = frozenset("aceopxykmthi")
 """Latin letters that look like letters of the common Cyrillic alphabets."""
@@ -209,22 +212,32 @@ def _restored(labels: list[str]) -> str | None:
 
 
 def _unknown(domain: str, labels: list[str], readability: Readability) -> Reread:
-    """No reading is known: the keys when that looks like a domain, a twin in a label of mixed script."""
-    mixed_only_twins = all(
-        only_twins(label) and not all_letters_cyrillic(label) for label in labels if has_cyrillic(label)
-    )
-    latin = (by_twin(domain) if mixed_only_twins else by_key(domain)).lower()
-    if isinstance(ascii_domain(latin), SyntaxFault) or not latin.isascii():
-        return Reread(domain, None, 1.0)
-    if not is_delegated_tld(latin.rpartition(".")[2]):
-        return Reread(domain, None, 1.0)
-    if mixed_only_twins:
-        return Reread(latin, "cyrillic.twin", 0.92)
+    """No reading is known: what lies under an ending that exists, by its keys or by its looks, is what was meant.
+
+    Only look-alikes stand in one label with Latin letters. Where both readings exist (`acme.ву` is acme.de by its keys,
+    acme.by by its looks) neither is sure, nor is one that is read by ear as another ending (`acme.су`).
+    """
+    keys, twins = by_key(domain).lower(), by_twin(domain).lower() if only_twins(domain) else domain
+    written = [label for label in labels if has_cyrillic(label)]
+    if only_twins(domain) and not all(map(all_letters_cyrillic, written)):
+        return Reread(twins, "cyrillic.twin", 0.92) if _exists(twins) else Reread(domain, None, 1.0)
     if any(readability.is_word(label, by_key(label)) for label in labels[:-1] if all_letters_cyrillic(label)):
         return Reread(domain, None, 1.0)
-    if has_cyrillic(labels[-1]):
-        return Reread(latin, "cyrillic.key", 0.9)
-    return Reread(domain, None, 1.0, latin)
+    if not _exists(keys):
+        if not _exists(twins):
+            return Reread(domain, None, 1.0)
+        heard = f"{twins.rpartition('.')[0]}.{by_sound(labels[-1])}".lower()
+        is_rival = heard != twins and _exists(heard)
+        return Reread(domain, None, 1.0, heard) if is_rival else Reread(twins, "cyrillic.twin", 0.92)
+    if not has_cyrillic(labels[-1]):
+        return Reread(domain, None, 1.0, keys)
+    return Reread(domain, None, 1.0, twins) if keys != twins and _exists(twins) else Reread(keys, "cyrillic.key", 0.9)
+
+
+def _exists(domain: str) -> bool:
+    """A domain in Latin letters under a delegated ending."""
+    is_domain = domain.isascii() and not isinstance(ascii_domain(domain), SyntaxFault)
+    return is_domain and is_delegated_tld(domain.rpartition(".")[2])
 
 
 def _rule(kinds: tuple[Reading | None, ...]) -> str:
@@ -235,29 +248,46 @@ def _rule(kinds: tuple[Reading | None, ...]) -> str:
     return "cyrillic.twin"
 
 
-def reread_local(local: str, readability: Readability) -> Reread:
-    """The Latin reading of a local part with Cyrillic letters.
+def struck_as_belarusian(local: str, domain: str, read: str) -> bool:
+    """The `і` of an address stands on the key of b: letters on either side say so, or *read*, what the domain meant."""
+    if is_belarusian(local + domain):
+        return True
+    return by_belarusian_key(domain).lower() == read != by_key(domain).lower()
 
-    A word of its own that reads as Russian is no look-alike (`Анна.anna`), nor is one that a space parts from the name.
+
+def reread_local(local: str, readability: Readability, *, belarusian: bool = False) -> Reread:
+    """The Latin reading of a local part with Cyrillic letters; *belarusian*: the domain was struck on that layout.
+
+    What reads as Russian (`Анна.anna`, `ivanпетров`) is neither look-alikes nor struck keys, and what looks like a
+    Latin word was not struck by keys that spell none (`міке`). A word that a space parts from the name says nothing.
     """
     if _is_label_of_another_script(local):
         return Reread(local, None, 1.0)
-    words = [
-        word for word in _WORD.findall(local) if len(word) > 2 and has_cyrillic(word) and all_letters_cyrillic(word)
-    ]
-    has_word = any(readability.is_word(word, by_key(word)) for word in words)
-    if not all_letters_cyrillic(local) and only_twins(local) and not has_word:
-        return Reread(by_twin(local), "cyrillic.twin", 0.93)
-    keys = by_key(local)
     restored = from_twins(local)
     sound = by_sound(as_names_are_spelled(restored))
     spoken = sound if sound is not None and _LATIN_LOCAL.fullmatch(sound) else None
-    if not _LATIN_LOCAL.fullmatch(keys):
+    if not all_letters_cyrillic(local) and only_twins(local):
+        if any(readability.is_word(word, by_twin(word)) for word in _cyrillic_words(local, restored)):
+            return Reread(local, None, 1.0, spoken)
+        return Reread(by_twin(local), "cyrillic.twin", 0.93)
+    keys = by_belarusian_key(local) if belarusian else by_key(local)
+    runs = cyrillic_runs(restored)
+    is_word = readability.is_word(".".join(runs), ".".join(map(by_key, runs)))
+    if is_word or not _LATIN_LOCAL.fullmatch(keys):
         return Reread(local, None, 1.0, spoken)
-    spelled = cyrillic_words(restored)
-    if all_letters_cyrillic(spelled) and readability.is_word(spelled, by_key(spelled)):
-        return Reread(local, None, 1.0, spoken)
+    if only_twins(local) and readability.is_likelier_name(by_twin(local), keys):
+        return Reread(local, None, 1.0, by_twin(local))
     return Reread(keys, "cyrillic.key", 0.92)
+
+
+def _cyrillic_words(local: str, restored: str) -> list[str]:
+    """The words of *restored* that are wholly Cyrillic and mostly so in *local*, of the same length."""
+    words = []
+    for match in _WORD.finditer(restored):
+        cyrillic = sum(map(is_cyrillic, local[match.start() : match.end()]))
+        if all_letters_cyrillic(match[0]) and 2 * cyrillic > len(match[0]):
+            words.append(match[0])
+    return words
 
 
 def _is_label_of_another_script(local: str) -> bool:

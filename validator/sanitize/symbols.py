@@ -104,6 +104,10 @@ def _labelled(local: str) -> str | None:
         return None  # a telephone number in its groups
     if len(pieces) == 2 and (_NO_NAME.search(pieces[0]) or pieces[0].casefold() in _LABELS):
         return pieces[1]
+    words = [word for word in _UNLIKE_NAMES.split(local) if word]
+    *fields, last = _FIELD_END.split(local)
+    if len(words) > 2 and fields and " " in fields[-1].strip() and last.strip() == words[-1]:
+        return words[-1]  # a whole name in the field before it: `Anna Petrova|anna`
     if len(pieces) > 1:
         is_phrase = len(pieces) > 2 and max(map(len, pieces)) > 2
         two_scripts = len({piece.isascii() for piece in pieces}) > 1
@@ -111,7 +115,6 @@ def _labelled(local: str) -> str | None:
             return pieces[-1]
     if _LINK.match(local):
         return _LINK_PART.split(local)[-1]
-    words = [word for word in _UNLIKE_NAMES.split(local) if word]
     if len(words) == 2:
         before, behind = words
         if len(before) >= _MIN_WORD and behind.casefold().startswith(before.casefold()):
