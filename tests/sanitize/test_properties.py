@@ -25,6 +25,28 @@ local_parts = st.from_regex(r"[A-Za-z0-9_+-]{1,10}(\.[a-z0-9]{1,6})?", fullmatch
 odd = st.sampled_from(list("@@..,;:|\u00b7\u30fb\u200d\"'<>() \u200b\u00a0!?#$&%+-_/\\шфаеьюЮіЖgmailcom\u3002\uff20"))
 noise = st.lists(odd, max_size=4).map("".join)
 near_domains = st.sampled_from(NAMES)
+SAMPLES = REFERENCE.table("name_samples").records()
+names = st.sampled_from([row["word"] for row in SAMPLES if row["script"] == "latin" and len(row["word"]) > 3])
+KEYS = "qwertyuiop[]asdfghjkl;'zxcvbnm,."
+RUSSIAN = dict(zip(KEYS, "йцукенгшщзхъфывапролджэячсмитьбю", strict=True))
+LAYOUTS = (RUSSIAN, RUSSIAN | {"s": "і", "]": "ї", "'": "є"})
+TWINS = dict(zip("aceopxykmtbhi", "асеорхукмтвні", strict=True))
+WRAPPINGS = (
+    "<{}>",
+    "Anna Petrova <{}>",
+    '"Petrova, Anna" <{}>',
+    "mailto:{}?subject=x",
+    "'{}'",
+    " {}\u200b",
+    "{},",
+    "({})",
+    "{}.",
+)
+
+
+def struck(text: str, layout: dict[str, str]) -> str:
+    """*text* by the keys of another layout, the @ and the digits as they are."""
+    return "".join(layout.get(char, char) for char in text)
 
 
 @st.composite
@@ -54,7 +76,9 @@ def messy(draw: st.DrawFn) -> str:
 
 def check_result(text: str) -> None:
     result = SANITIZER.sanitize(text)
-    assert SANITIZER.sanitize(result.text).text == result.text
+    again = SANITIZER.sanitize(result.text)
+    assert (again.text, again.changes, again.suggestion) == (result.text, (), result.suggestion)
+    assert result.text != text or not result.changes
     if result.suggestion is not None:
         suggested = parse_address(result.suggestion)
         assert isinstance(suggested, EmailAddress)
@@ -110,6 +134,35 @@ def test_a_plain_address_changes_only_when_its_domain_is_corrected(local: str, d
         assert result.changes == ()
     if correction.action is CorrectionAction.KEEP:
         assert result.suggestion is None
+
+
+@given(names, near_domains, st.sampled_from(LAYOUTS))
+@settings(max_examples=examples(200), deadline=None)
+def test_what_was_struck_on_another_layout_is_read_as_it_was_meant_or_not_at_all(
+    name: str, domain: str, layout: dict[str, str]
+) -> None:
+    for typed in (struck(f"{name}@{domain}", layout), f"{struck(name, layout)}@{domain}"):
+        result = SANITIZER.sanitize(typed)
+        accepted = result.fault is None and isinstance(parse_address(result.text), EmailAddress)
+        assert not accepted or result.text in {f"{name}@{domain}", typed}
+
+
+@given(names, near_domains, st.data())
+@settings(max_examples=examples(200), deadline=None)
+def test_look_alikes_in_a_name_are_read_as_they_look_or_not_at_all(name: str, domain: str, data: st.DataObject) -> None:
+    alike = [TWINS[char] if char in TWINS and data.draw(st.booleans()) else char for char in name]
+    result = SANITIZER.sanitize(f"{''.join(alike)}@{domain}")
+    accepted = isinstance(parse_address(result.text), EmailAddress)
+    assert result.text == f"{name}@{domain}" or not accepted or len(name) - sum(map(str.isascii, alike)) < 3
+
+
+@given(local_parts, near_domains, st.sampled_from(WRAPPINGS))
+@settings(max_examples=examples(200), deadline=None)
+def test_an_address_of_a_provider_comes_out_of_what_is_around_it_as_it_was(
+    local: str, domain: str, wrapping: str
+) -> None:
+    result = SANITIZER.sanitize(wrapping.format(f"{local}@{domain}"))
+    assert (result.text, result.fault) == (f"{local}@{domain}", None)
 
 
 @given(local_parts, slipped())

@@ -97,7 +97,7 @@ class DomainCorrector:
         doubtful = domain in self._doubtful or self._is_word_elsewhere(domain, first)
         if doubtful or tied:
             confidence = min(confidence, SUGGESTED)
-        if first.target is None and confidence >= APPLY_FROM:
+        if first.target is None:
             inner = self.correct(first.domain)
             if inner.action is not CorrectionAction.KEEP:
                 proposal = (inner.target, inner.rule, SUGGESTED)

@@ -31,7 +31,7 @@ from validator.sanitize.ledger import Ledger
 from validator.sanitize.readable import Readability
 from validator.sanitize.result import DomainDoubt, DomainEvidence, Sanitized
 from validator.sanitize.script import decode_labels, reread_domain, reread_local, struck_as_belarusian
-from validator.sanitize.symbols import clean_local, fold_accents, without_tag
+from validator.sanitize.symbols import clean_local, fold_accents, with_plain_digits, without_tag
 from validator.verdict import Change
 
 _AT_NEIGHBOURS = "#2\"' ^&*.,;:-"
@@ -110,8 +110,6 @@ class Sanitizer:
         change = Change(f"{rule}.dns", doubt.typed, domain, max(APPLY_FROM, confidence))
         return Sanitized(repaired.text, (*sanitized.changes, change), None, None, None)
 
-    # one pass
-
     def _once(self, text: str) -> Sanitized:
         plain = plain_address(text)
         if plain is not None:
@@ -126,6 +124,7 @@ class Sanitizer:
             return self._in_doubt(ledger, parted)
         ledger.step("text.invisible", cleaning.drop_invisible)
         self._layout_at(ledger)
+        told = cleaning.is_told(ledger.text)
         ledger.step("text.at", cleaning.restore_at)
         ledger.step("text.repetition", cleaning.without_repetition)
         several = cleaning.several_addresses(ledger.text)
@@ -149,8 +148,11 @@ class Sanitizer:
         local, _, domain = ledger.text.partition("@")
         if domain.startswith("["):
             return ledger.result()
-        ledger.part("text.invisible", local, local.strip())
-        return self._parts(ledger, local.strip(), domain)
+        local = local.strip()
+        ledger.set("text.invisible", f"{local}@{domain}")
+        if told and " " in local:
+            return self._in_doubt(Ledger(text), f"{local.split()[-1]}@{domain}")
+        return self._parts(ledger, local, domain)
 
     def _layout_at(self, ledger: Ledger) -> None:
         """Shift+2 types `"` on the Russian and Ukrainian layouts; read so before quotes are dropped."""
@@ -174,13 +176,13 @@ class Sanitizer:
 
     def _several(self, text: str, first: str) -> Sanitized:
         fault = SyntaxFault(FaultCode.TWO_ADDRESSES, "two different addresses in one text")
-        alone = self._once(first)
+        alone = self.sanitize(first)
         best = self._judged(alone.text)
         return Sanitized(text, (), best if best != text else alone.suggestion, fault, None)
 
     def _in_doubt(self, ledger: Ledger, address: str) -> Sanitized:
         """Something stands before or behind a whole address: the text stays, the address is suggested."""
-        alone = self._once(address)
+        alone = self.sanitize(address)
         return ledger.result(suggestion=self._judged(alone.text) or alone.suggestion)
 
     def _without_at(self, ledger: Ledger) -> Sanitized:
@@ -209,7 +211,7 @@ class Sanitizer:
             if reread.rule is not None:
                 ledger.part(reread.rule, domain, reread.text, reread.confidence)
                 domain = reread.text
-            suggested_domain = reread.suggestion
+            suggested_domain = reread.suggestion and self._corrector.correct(reread.suggestion).target
         elif not domain.isascii():
             folded = fold_accents(domain).lower()
             if self._is_provider(folded):
@@ -218,6 +220,10 @@ class Sanitizer:
         encoded = ascii_domain(domain)
         asked = encoded if isinstance(encoded, str) else domain.lower()
         suggestions: list[str] = []
+        if not self._rules.eai:
+            digits = with_plain_digits(local)
+            ledger.part("text.unicode", local, digits)
+            local = digits
         if has_cyrillic(local):
             spoken = reread_local(local, self._readability, belarusian=struck_as_belarusian(local, shown, domain))
             if spoken.rule is not None:

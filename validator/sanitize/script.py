@@ -220,7 +220,7 @@ def _unknown(domain: str, labels: list[str], readability: Readability) -> Reread
     keys, twins = by_key(domain).lower(), by_twin(domain).lower() if only_twins(domain) else domain
     written = [label for label in labels if has_cyrillic(label)]
     if only_twins(domain) and not all(map(all_letters_cyrillic, written)):
-        return Reread(twins, "cyrillic.twin", 0.92) if _exists(twins) else Reread(domain, None, 1.0)
+        return Reread(twins, "cyrillic.twin", 0.92) if twins.isascii() else Reread(domain, None, 1.0)
     if any(readability.is_word(label, by_key(label)) for label in labels[:-1] if all_letters_cyrillic(label)):
         return Reread(domain, None, 1.0)
     if not _exists(keys):

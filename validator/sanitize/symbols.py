@@ -24,6 +24,8 @@ _RETURN_PATH = re.compile(r"[^=]+=[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,
 """Somebody's whole address inside a local part (`anna=acme.com`): without the sign it is nobody's name."""
 _COMMENT = re.compile(r"\([^()]*\)")
 _QUOTED = re.compile(r'"([^"]*)"')
+_SPACED_DOT = re.compile(r"(?<=\w) +\. +(?=\w)")
+"""`anna . petrova`: with a space on both sides the dot ends no sentence and no title."""
 _LINK = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?/")
 """A host and a path: what stands behind belongs to a link that holds an address."""
 _LINK_PART = re.compile(r"[/?&=#]+")
@@ -60,6 +62,7 @@ def clean_local(local: str, *, refused: Callable[[str], bool], rules: SyntaxRule
     """Remove what may be removed; *refused*: the provider is known to give out no mailbox with this character."""
     if _ATOM.fullmatch(local):
         return LocalPart(local, "", None)
+    local = _SPACED_DOT.sub(".", local)
     quoted = _QUOTED.fullmatch(local)
     if quoted is not None and not _ATOM.fullmatch(quoted[1]):
         return LocalPart(local, "", _bare(local, rules))
@@ -190,6 +193,14 @@ def fold_accents(text: str) -> str:
         parts = unicodedata.normalize("NFD", char)
         folded.append(parts[0] if parts[0].isascii() else char)
     return "".join(folded)
+
+
+def with_plain_digits(local: str) -> str:
+    """Digits of Arabic, Persian, Hindi and other keyboards as 0 to 9 (`anna۱۲`); unchanged if more is not ASCII."""
+    if local.isascii():
+        return local
+    plain = "".join(str(unicodedata.decimal(char, char)) for char in local)
+    return plain if plain.isascii() else local
 
 
 def without_tag(local: str) -> str:

@@ -52,6 +52,7 @@ _BRACKETED_AT = re.compile(
 _WRAPPED_AT = re.compile(r"\s*(?:\(\s*@\s*\)|\[\s*@\s*\]|\{\s*@\s*\})\s*")
 """`anna [@] acme.com`, against collectors of addresses."""
 _SPACED_AT = re.compile(r"\s+(?:at|собака|собачка|arroba|\(at\))\s+", re.IGNORECASE)
+_WORDS = re.compile(r"\w\s+\w")
 _NAMED = re.compile(r"[^<>]*<\s*([^<>@]+@[^<>@]+?)\s*>[^<>@]*")
 _NAMED_ROUND = re.compile(r"[^()@]*\(\s*([^()@\s]+@[^()@\s]+)\s*\)[^()@]*")
 _NAMED_SQUARE = re.compile(r"[^\[\]@]*\[\s*(?:mailto:)?([^\[\]@\s]+@[^\[\]@\s]+)\s*\][^\[\]@]*")
@@ -203,6 +204,14 @@ def restore_at(text: str) -> str:
     local, _, domain = found[0].partition("@")
     parts = [SPACED_DOT.sub(".", BRACKETED_DOT.sub(".", part)) for part in (local, domain)]
     return "@".join(parts)
+
+
+def is_told(text: str) -> bool:
+    """The sign of *text* is a word among words: `meet me at gmail.com`."""
+    if "@" in text or _BRACKETED_AT.search(text):
+        return False
+    told = _SPACED_AT.search(text)
+    return told is not None and _WORDS.search(text, 0, told.start()) is not None
 
 
 def without_at_word(local: str) -> str:
