@@ -16,6 +16,7 @@ import orjson
 
 from validator.bulk.files import ListFile
 from validator.bulk.output import OutputShape
+from validator.bulk.partial import as_before, open_alone, partial_of
 from validator.bulk.summary import Summary
 from validator.errors import RequestRefused
 
@@ -86,9 +87,10 @@ class ListOutput:
     """Least time between two checkpoints."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._partial = path.with_name(f"{path.name}.partial")
-        self._state = path.with_name(f"{path.name}.resume")
+        """A link stays one: what it leads to is written."""
+        self._path = path.resolve() if path.is_symlink() else path
+        self._partial = partial_of(self._path)
+        self._state = self._path.with_name(f"{self._path.name}.resume")
         self._file: IO[bytes] | None = None
         self.written_bytes = 0
 
@@ -96,26 +98,37 @@ class ListOutput:
         """A run to this output was cut off and can be resumed."""
         return self._partial.exists() and self._state.exists()
 
+    @property
+    def has_begun(self) -> bool:
+        """This process writes to it, or did."""
+        return self._file is not None
+
     def is_complete(self) -> bool:
         """The output is there and no run to it has begun since."""
         return self._path.exists() and not self._partial.exists()
 
     def begin(self) -> None:
-        """Start afresh."""
+        """Start afresh; raises `RequestRefused` while another run writes to it."""
+        self._file = open_alone(self._partial)
         self._state.unlink(missing_ok=True)
-        self._file = self._partial.open("wb")
+        self._file.truncate()
+        as_before(self._file, self._path)
 
     def resume(self, expected: dict[str, Any]) -> Checkpoint:
         """Continue after the last checkpoint; raises `RequestRefused` when input or options have changed."""
-        checkpoint = Checkpoint.load(self._state)
-        if checkpoint.fingerprint != expected:
-            raise RequestRefused("--resume: the list or the options are not those of the run that was cut off")
-        if self._partial.stat().st_size < checkpoint.written_bytes:
-            raise RequestRefused(f"{self._partial}: shorter than it was")
-        self._file = self._partial.open("r+b")
-        self._file.truncate(checkpoint.written_bytes)
-        self._file.seek(checkpoint.written_bytes)
-        self.written_bytes = checkpoint.written_bytes
+        file = open_alone(self._partial)
+        try:
+            checkpoint = Checkpoint.load(self._state)
+            if checkpoint.fingerprint != expected:
+                raise RequestRefused("--resume: the list or the options are not those of the run that was cut off")
+            if os.fstat(file.fileno()).st_size < checkpoint.written_bytes:
+                raise RequestRefused(f"{self._partial}: shorter than it was")
+        except RequestRefused:
+            file.close()
+            raise
+        file.truncate(checkpoint.written_bytes)
+        file.seek(checkpoint.written_bytes)
+        self._file, self.written_bytes = file, checkpoint.written_bytes
         return checkpoint
 
     def write(self, piece: bytes) -> None:
@@ -136,9 +149,9 @@ class ListOutput:
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
         self._partial.replace(self._path)
         self._state.unlink(missing_ok=True)
+        self._file.close()
 
     def close(self) -> None:
         """Leave the rest for `--resume`."""

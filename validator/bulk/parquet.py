@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from validator.bulk.answers import Answer
 from validator.bulk.encode import ADDED_COLUMNS, ERROR_COLUMN, answer_cells, output_header
+from validator.bulk.partial import as_before, open_alone, partial_of
 from validator.bulk.rows import WINDOW_ROWS, RowFault, Rows
 from validator.bulk.table import TableShape, choose_column
 from validator.errors import RequestRefused
@@ -70,10 +73,11 @@ class ParquetOutput:
     """The same table with our columns; `valid` is a boolean, empty where there is no verdict."""
 
     def __init__(self, path: Path, schema: Any) -> None:
+        """Raises `RequestRefused` while another command writes to it. A link stays one."""
         import pyarrow
 
-        self._path = path
-        self._partial = path.with_name(f"{path.name}.partial")
+        self._path = path.resolve() if path.is_symlink() else path
+        self._partial = partial_of(self._path)
         self._arrow = pyarrow
         fields = [
             field.with_name(name)
@@ -83,7 +87,10 @@ class ParquetOutput:
         ours = (*ADDED_COLUMNS, ERROR_COLUMN)
         fields += [pyarrow.field(name, types.get(name, pyarrow.string())) for name in ours]
         self._schema = pyarrow.schema(fields)
-        self._writer = _pyarrow().ParquetWriter(self._partial, self._schema)
+        self._file = open_alone(self._partial)
+        self._file.truncate()
+        as_before(self._file, self._path)
+        self._writer = _pyarrow().ParquetWriter(self._file, self._schema)
 
     def write(self, batch: Any, answers: Sequence[Answer]) -> None:
         """One record batch with its answers."""
@@ -98,4 +105,14 @@ class ParquetOutput:
     def finish(self) -> None:
         """Close and give the file its name."""
         self._writer.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
         self._partial.replace(self._path)
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Leave nothing: what was cut off cannot be continued."""
+        if not self._file.closed:
+            self._partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError), self._file:  # a disk that is full was told already
+                self._writer.close()

@@ -30,13 +30,17 @@ async def check_parquet(
             batches.append(batch)
             yield rows
 
-    async with engine.open_checker() as checker:
-        async for _, answers in judge_windows(checker, windows(), engine.row_options):
-            batch = batches.pop(0)
-            summary.add(answers)
-            if output is not None:
-                output.write(batch, answers)
-            show(Progress(summary.rows, summary.rows, source.total_rows, summary))
-    if output is not None:
-        output.finish()
+    try:
+        async with engine.open_checker() as checker:
+            async for _, answers in judge_windows(checker, windows(), engine.row_options):
+                batch = batches.pop(0)
+                summary.add(answers)
+                if output is not None:
+                    output.write(batch, answers)
+                show(Progress(summary.rows, summary.rows, source.total_rows, summary))
+        if output is not None:
+            output.finish()
+    finally:
+        if output is not None:
+            output.abandon()
     return summary, time.monotonic() - begun

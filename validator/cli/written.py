@@ -29,12 +29,15 @@ def refuse_unwritable(written: Mapping[str, Path | None], read: Iterable[Path]) 
             continue
         if path.is_dir():
             raise RequestRefused(f"{option}: {path} is a folder; name a file in it")
-        if not path.parent.is_dir():
+        whole = path.resolve()
+        if not whole.parent.is_dir():
             raise RequestRefused(f"{option}: {path}: no such folder")
-        for target in (path, *(path.with_name(path.name + ending) for ending in BESIDE)):
+        if not path.exists() and not os.access(whole.parent, os.W_OK | os.X_OK):
+            raise RequestRefused(f"{option}: {path}: no file can be written in that folder")
+        for target in (path, *(whole.with_name(whole.name + ending) for ending in BESIDE)):
             if target.exists() and any(target.samefile(source) for source in sources):
                 raise RequestRefused(f"{option}: {target} is read by this command; name another file")
-        other = seen.setdefault(path.resolve(), option)
+        other = seen.setdefault(whole, option)
         if other != option:
             raise RequestRefused(f"{other} and {option}: name two files, not one")
 
@@ -57,18 +60,26 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to that takes the place of *path* at the end, and is gone when the end is not come to."""
+    """A file to write to that takes the place of *path* at the end, and is gone when the end is not come to.
+
+    Where two commands write to one *path* the second waits for the first, and each writes a whole file.
+    """
+    from validator.bulk.partial import open_alone, partial_of
+
     target = path.resolve()
     if target.exists() and not target.is_file():
         with target.open("wb") as file:
             yield file
         return
-    partial = target.with_name(f"{target.name}.partial")
-    try:
-        with partial.open("wb") as file:
+    partial = partial_of(target)
+    with open_alone(partial, wait=True) as file:
+        try:
+            file.truncate()
             yield file
-        if target.exists():
-            partial.chmod(target.stat().st_mode & 0o7777)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)  # there no more once it took the place
+            file.flush()
+            if target.exists():
+                os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
