@@ -25,7 +25,10 @@ from dataclasses import dataclass
 
 
 class ValidatorError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose; it crosses to another process as it is."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return self.__class__.__new__, (self.__class__, *self.args), self.__dict__
 
 
 class SettingsError(ValidatorError):

@@ -8,6 +8,7 @@ import signal
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
 from validator.bulk.judging import ManyChecker
@@ -15,10 +16,15 @@ from validator.bulk.output import OutputShape
 from validator.bulk.rows import RowOptions, Rows, windows_of
 from validator.bulk.running import Block, LocalJudge
 from validator.bulk.summary import Summary
+from validator.errors import ValidatorError
 
 ROWS_EACH = 4_000
 """Rows that a process is given at once: several windows, so that one slow domain does not keep it idle."""
 OpenChecker = Callable[[], AbstractAsyncContextManager[ManyChecker]]
+
+
+class ProcessLost(ValidatorError):
+    """A process that shared the work is gone, mostly because memory ran out."""
 
 
 class ProcessesJudge:
@@ -31,7 +37,7 @@ class ProcessesJudge:
         self._shape = shape
 
     async def blocks(self, source: AsyncIterator[tuple[Rows, bool]]) -> AsyncGenerator[Block]:
-        """See `Judge.blocks`. A process that dies ends it with `BrokenProcessPool`."""
+        """See `Judge.blocks`. Raises what opening the checker and judging raise, and `ProcessLost`."""
         loop = asyncio.get_running_loop()
         pending: deque[asyncio.Future[Block]] = deque()
         pool = ProcessPoolExecutor(
@@ -47,8 +53,13 @@ class ProcessesJudge:
                     yield await pending.popleft()
             while pending:
                 yield await pending.popleft()
+        except BrokenProcessPool as error:
+            raise ProcessLost("a process of --jobs was ended, perhaps for want of memory; try fewer") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            for left in pending:
+                left.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
 
 
 class _Process:
@@ -81,16 +92,22 @@ class _Process:
         return Block(len(rows), b"".join(pieces), summary)
 
 
-_process: _Process | None = None
+_process: _Process | ValidatorError | None = None
+"""What could not be opened is kept, for the parent to hear of it as of an answer."""
 
 
 def _start(open_checker: OpenChecker, options: RowOptions, shape: OutputShape | None) -> None:
     """Open everything once; the parent alone listens to Ctrl-C."""
     global _process  # noqa: PLW0603 - what a process of the pool keeps between calls has no other place
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _process = _Process(open_checker, options, shape)
+    try:
+        _process = _Process(open_checker, options, shape)
+    except ValidatorError as error:
+        _process = error
 
 
 def _work(rows: Rows, first: bool) -> Block:
+    if isinstance(_process, ValidatorError):
+        raise _process
     assert _process is not None
     return _process.loop.run_until_complete(_process.block(rows, first))

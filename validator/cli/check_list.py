@@ -36,7 +36,7 @@ from validator.cli.check_report import write_report
 from validator.cli.check_rules import Rules
 from validator.cli.exits import Exit
 from validator.cli.written import shown_name
-from validator.errors import RequestRefused
+from validator.errors import RequestRefused, ValidatorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,11 @@ class ListRun:
         if self.out is not None and self.resume and ListOutput(self.out).is_complete():
             typer.echo(f"{self.out} is complete: nothing to resume", err=True)
             return Exit.ALL_VALID
+        output = self._output()
         try:
-            summary, seconds = run(self._judge(engine, source, kind))
-        except KeyboardInterrupt:
-            if self.out is not None and ListOutput(self.out).is_cut_off():
+            summary, seconds = run(self._judge(engine, source, kind, output))
+        except (KeyboardInterrupt, ValidatorError, OSError):
+            if output is not None and output.has_begun and output.is_cut_off() and self.path != STDIN:
                 typer.echo("cut off; the same command with --resume goes on", err=True)
             raise
         return self._close(summary, seconds, rules)
@@ -106,12 +107,13 @@ class ListRun:
             write_report(self.report, summary, source=shown_name(Path(self.path.name)), seconds=seconds)
         return rules.exit_of_counts(summary)
 
-    async def _judge(self, engine: Engine, source: ListFile, kind: ListFormat) -> tuple[Summary, float]:
+    async def _judge(
+        self, engine: Engine, source: ListFile, kind: ListFormat, output: ListOutput | None
+    ) -> tuple[Summary, float]:
         options: dict[str, Any] = {
             "sanitize": engine.options.sanitize, "explain": engine.options.explain, "lists": list(engine.options.lists),
             "dns": engine.answered_by,
         }  # fmt: skip
-        output = self._output()
         async with contextlib.AsyncExitStack() as stack:
             if self.jobs == 1:
                 checker = await stack.enter_async_context(engine.open_checker())
