@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -236,6 +237,12 @@ def test_sarif_has_what_code_scanning_asks_for() -> None:
         place = result["locations"][0]["physicalLocation"]
         assert place["region"] == {"startLine": finding.place.line, "startColumn": finding.place.column}
     assert run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20b/c%2Cd.json"
+
+
+def test_a_colon_in_a_name_is_no_scheme() -> None:
+    finding = replace(FINDINGS[0], place=replace(FINDINGS[0].place, file="a:b.json"))
+    [result] = json.loads(as_sarif([finding], version="1", addresses=False))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%3Ab.json"
 
 
 def test_github_commands_are_one_line_each_with_escapes() -> None:

@@ -74,6 +74,19 @@ def test_a_list_with_cr_alone_has_its_rows(tmp_path: Path) -> None:
     assert (rows.texts, rows.lines) == (["anna@gmail.com", "boris@gmail.com"], [2, 3])
 
 
+def test_a_header_that_cannot_be_read_takes_no_column_along(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_bytes("Имя,Почта,город\n1,anna@gmail.com,Minsk\n".encode("cp1251"))
+    file = ListFile(tmp_path / "l.csv", ListShape(ListFormat.CSV))
+    assert sum(len(rows) for rows in file.rows()) == 2
+    assert file.header == ["column_1", "column_2", "column_3"]
+
+
+@pytest.mark.parametrize("before", ["", "\n", "  \n\n", ";;\n"])
+def test_blank_lines_before_a_table_change_nothing(before: str) -> None:
+    cells = list(scan_all(f"{before}id;email\n1;anna@gmail.com\n", "csv"))
+    assert [(cell.text, cell.line, cell.column) for cell in cells] == [("anna@gmail.com", 2 + before.count("\n"), 3)]
+
+
 def written(rows: Rows, kind: ListFormat, columns: tuple[str, ...] | None = None) -> Iterator[dict[str, object]]:
     """The objects of an output in which no row has a verdict."""
     shape = OutputShape(kind, columns)

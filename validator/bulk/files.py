@@ -180,8 +180,8 @@ class ListFile:
             self.delimiter = table.delimiter
             self.header = table.header
             if self.header is None and len(rows):
-                records = rows.records or [[]]
-                self.header = [f"column_{number}" for number in range(1, len(records[0]) + 1)]
+                first = next(filter(None, rows.records or ()), ())  # lines before it may be unreadable
+                self.header = [f"column_{number}" for number in range(1, len(first) + 1)]
         return rows
 
     def _text(self, file: IO[bytes]) -> Iterator[bytes]:

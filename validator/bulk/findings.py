@@ -242,7 +242,7 @@ def as_sarif(findings: Sequence[ListFinding], *, version: str, addresses: bool) 
 def _uri(file: str) -> str:
     from urllib.parse import quote
 
-    return quote(file, safe="/:._-~")
+    return quote(file, safe="/._-~")  # a colon would make a scheme of what stands before it (RFC 3986, 4.2)
 
 
 def closing_lines(summary: Summary, *, failed: int, found: int, seconds: float | None = None) -> list[str]:

@@ -10,15 +10,17 @@ from validator.bulk.fields import FieldMatcher
 from validator.bulk.table import TableShape, choose_columns, sniff_delimiter
 from validator.errors import RequestRefused
 
+_NOT_BLANK = re.compile(r"\S[^\n]*")
+
 
 def scan_table(text: str, shape: TableShape, columns: Sequence[str] = (), *, required: bool = True) -> Iterator[Cell]:
     """Addresses of the columns of a table, but for empty cells; without such a column none, or `RequestRefused`."""
-    delimiter = shape.delimiter or sniff_delimiter(text.partition("\n")[0])
+    delimiter = shape.delimiter or sniff_delimiter(_first_line(text))
     chosen: list[int] | None = None
     names: dict[int, str] = {}
     for record in _records(text, delimiter):
         cells = [cell.text for cell in record]
-        if not any(cells):
+        if not any(map(str.strip, cells)):
             continue
         if chosen is None:
             try:
@@ -34,6 +36,12 @@ def scan_table(text: str, shape: TableShape, columns: Sequence[str] = (), *, req
             if index < len(record) and record[index].text:
                 cell = record[index]
                 yield Cell(cell.text, cell.line, cell.column, names[index])
+
+
+def _first_line(text: str) -> str:
+    """The first line that is not blank; empty where there is none."""
+    found = _NOT_BLANK.search(text)
+    return "" if found is None else found[0]
 
 
 def _records(text: str, delimiter: str) -> Iterator[list[Cell]]:

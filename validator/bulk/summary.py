@@ -20,6 +20,8 @@ TOP_DOMAINS = 20
 DOMAINS_COUNTED = 4_000
 """Domains that are counted at once; past it the rarer half is forgotten, so counts of rare domains are lower bounds."""
 
+_CASE_ALONE = "case of the domain"
+
 
 @dataclass(slots=True)
 class Summary:
@@ -88,6 +90,11 @@ class Summary:
         for domain, count in other.bad_domains.items():
             self._count_domain(domain, count)
 
+    @property
+    def reworded(self) -> int:
+        """Rows whose `email` is another text than what was sent, not only in other case."""
+        return self.repaired - self.repairs[_CASE_ALONE]
+
     def top_domains(self) -> list[tuple[str, int]]:
         """The domains with most failures, most first; equal counts by name, so that two runs agree."""
         return sorted(self.bad_domains.items(), key=lambda item: (-item[1], item[0]))[:TOP_DOMAINS]
@@ -135,5 +142,5 @@ def _what_changed(orig: str, email: str) -> str:
     if not before[1] or "@" in before[0]:
         return "text"
     if before[0] == after[0]:
-        return "case of the domain" if before[2].lower() == after[2] else "domain"
+        return _CASE_ALONE if before[2].lower() == after[2] else "domain"
     return "local part" if before[2].lower() == after[2] else "text"

@@ -83,7 +83,7 @@ class Rules:
     def exit_of_counts(self, summary: Summary) -> Exit:
         """The same for a whole list, from its counts; without allow files."""
         reasons = sum(count for reason, count in summary.reasons.items() if reason in self.fail_on)
-        if reasons or summary.errors or (REPAIRED in self.fail_on and summary.repaired):
+        if reasons or summary.errors or (REPAIRED in self.fail_on and summary.reworded):
             return Exit.SOME_NOT
         unknown = summary.statuses[Status.UNKNOWN.value]
         if unknown and UNKNOWN in self.fail_on:
