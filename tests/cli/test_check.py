@@ -118,6 +118,22 @@ async def test_a_running_service_is_asked_instead(run: Run, list_csv: Path, runn
     assert (list_csv.parent / "there.csv").read_bytes() == (list_csv.parent / "here.csv").read_bytes()
 
 
+async def test_a_service_shows_its_evidence_and_its_refusals(run: Run, running: Service) -> None:
+    url = str(running.client.make_url("/")).rstrip("/")
+    words = ("Ivan@gmial.com", "--explain", "--format", "json")
+    here, there = [
+        json.loads((await asyncio.to_thread(run, *words, *more, zone=not more)).stdout)
+        for more in ((), ("--url", url))
+    ]  # fmt: skip
+    assert [there[name] for name in here if name != "explain"] == [here[name] for name in here if name != "explain"]
+    assert there["explain"]["changes"] == here["explain"]["changes"]
+    assert there["explain"]["findings"] == here["explain"]["findings"]
+    refused = await asyncio.to_thread(run, "a@acme.test", "--url", url, "--list", "nosuch", zone=False)
+    assert isinstance(refused.exception, RequestRefused)
+    lost = await asyncio.to_thread(run, "a@acme.test", "--url", f"{url}/elsewhere", zone=False)
+    assert isinstance(lost.exception, RequestRefused)
+
+
 def test_standard_input_needs_a_format(run: Run) -> None:
     done = run("-", "--input", "txt", input="anna@acme.test\nx@fb.com\n")
     assert done.exit_code == 1

@@ -152,6 +152,29 @@ def test_a_file_that_is_named_twice_is_reported_once(tmp_path: Path) -> None:
     assert done.stdout.count("a.json:1:2") == 1
 
 
+@pytest.mark.parametrize("words", [("--field", "$.nothing"), ("--column", "*post*"), ("--format", "text")])
+def test_nothing_found_is_said_but_no_fault(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "a.json").write_text('{"users": [{"login": "x@fb.com"}]}')
+    done = call(tmp_path, "check", "a.json", "--no-dns", *words)
+    assert done.returncode == 0
+    assert done.stderr.startswith("no address found")
+    assert words[1] in done.stderr or words[0] == "--format"
+    (tmp_path / "b.json").write_text(ROW)
+    assert call(tmp_path, "check", "a.json", "b.json", "--no-dns", "--format", "text").stderr == ""
+
+
+def test_utf_16_is_known_by_its_content_too(tmp_path: Path) -> None:
+    (tmp_path / "a.fixture").write_bytes('{"email": "x@fb.com"}\n'.encode("utf-16"))
+    assert "a.fixture:1:11: application" in call(tmp_path, "check", "a.fixture", "--no-dns", "--format", "text").stdout
+
+
+@pytest.mark.parametrize("form", [("--format", "text"), ()])
+def test_another_case_is_no_repair(tmp_path: Path, form: tuple[str, ...]) -> None:
+    for text, code in (("Anna@Gmail.COM", 0), ("anna@gmial.com", 1)):
+        (tmp_path / "a.txt").write_text(f"{text}\n")
+        assert call(tmp_path, "check", "a.txt", "--no-dns", *form, "--fail-on", "repaired").returncode == code
+
+
 def test_repairs_count_where_nobody_asks_dns(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('["anna@gmial.com", "anna@gmail.com"]')
     done = call(tmp_path, "check", "a.json", "--no-dns", "--format", "text", "--fail-on", "repaired")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -36,6 +37,31 @@ def test_each_end_has_its_code_and_a_sentence(
     with pytest.raises(SystemExit) as ended:
         end_with(command)
     assert (ended.value.code, capsys.readouterr().err) == (code, told)
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_who_stops_reading_does_not_change_the_verdict(code: int) -> None:
+    script = f"""
+import os, sys
+from validator.cli.exits import end_with
+def command():
+    sys.stdout.write("a word that is still held back")
+    sys.exit({code})
+end_with(command)
+"""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-c", script]
+    held_back = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, env=held_back, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_json_is_utf_8_whatever_the_terminal_has() -> None:
+    words = [sys.executable, "-m", "validator", "check", "--no-dns", "émile@mail.ru", "--format", "json"]
+    done = subprocess.run(words, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=False)
+    assert json.loads(done.stdout.decode())["orig"] == "émile@mail.ru"
 
 
 def test_a_bug_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:

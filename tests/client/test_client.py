@@ -34,6 +34,15 @@ async def test_one_address(url: str) -> None:
         assert caught.value.status == 503
 
 
+async def test_who_gave_up_takes_no_connection_along(url: str) -> None:
+    async with AsyncClient(url, connections=1) as client:
+        given_up = asyncio.ensure_future(client.check("anna@acme.test"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        given_up.cancel()
+        assert (await client.check("x@fb.com")).reason is Reason.APPLICATION
+
+
 async def test_many_addresses_in_order(url: str) -> None:
     emails = [f"user{number}@acme.test" for number in range(2_345)]
 

@@ -44,7 +44,7 @@ def show(verdicts: Sequence[Verdict], *, as_json: bool = False) -> None:
         from validator.checker.document import verdict_document
 
         for verdict in verdicts:
-            typer.echo(orjson.dumps(verdict_document(verdict)).decode())
+            typer.echo(orjson.dumps(verdict_document(verdict)))  # UTF-8 whatever the terminal has
         return
     from rich.console import Console
 

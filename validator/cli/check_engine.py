@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +15,13 @@ from validator.bulk.processes import OpenChecker
 from validator.bulk.rows import RowOptions
 from validator.checker import CheckOptions
 from validator.cli.logs import log_to_stderr
-from validator.client import AddressError, AsyncClient, CheckAnswer, ClientError
-from validator.errors import RequestRefused
+from validator.client import AddressError, AsyncClient, CheckAnswer, ClientError, ServiceProblem
+from validator.errors import NotAuthorised, RequestRefused
 from validator.settings import OnUnknown, Settings, load_settings
-from validator.verdict import Reason, Status, Verdict
+from validator.verdict import Change, Explanation, Finding, Outcome, Reason, Status, Verdict
 
 DEFAULT_OPTIONS = CheckOptions()
+_TOO_MANY = 429
 ENDINGS_FOR_TESTS = ("test", "example")
 """Special-use endings (RFC 6761, 2606) that a zone file or a recording may answer for all the same."""
 
@@ -123,10 +124,21 @@ class RemoteChecker:
         self._client = client
 
     async def check_many(self, texts: Sequence[str], options: CheckOptions = DEFAULT_OPTIONS) -> list[Verdict]:
-        """Verdicts of one window, same order and length; raises `ClientError`."""
-        answers = await self._client.check_batch(
-            texts, sanitize=options.sanitize, explain=options.explain, on_unknown="accept", lists=options.lists
-        )
+        """Verdicts of one window, same order and length.
+
+        Raises `NotAuthorised` for a key that does not do, `RequestRefused` for what the service refuses, `ClientError`
+        when there is no answer.
+        """
+        try:
+            answers = await self._client.check_batch(
+                texts, sanitize=options.sanitize, explain=options.explain, on_unknown="accept", lists=options.lists
+            )
+        except ServiceProblem as problem:
+            if problem.status in {401, 403}:
+                raise NotAuthorised(f"--url: {problem}; --key or VALIDATOR_KEY names the key") from problem
+            if 400 <= problem.status < 500 and problem.status != _TOO_MANY:
+                raise RequestRefused(f"--url: {problem}") from problem
+            raise
         return [_verdict_of(answer) for answer in answers]
 
 
@@ -136,8 +148,31 @@ def _verdict_of(answer: CheckAnswer | AddressError) -> Verdict:
     is_address = answer.reason is not Reason.INVALID
     domain = answer.email.rpartition("@")[2] if is_address or answer.status is not Status.INVALID else ""
     return Verdict(
-        answer.orig, answer.valid, answer.email, answer.reason, answer.status, answer.suggestion, domain=domain
-    )
+        answer.orig, answer.valid, answer.email, answer.reason, answer.status, answer.suggestion, domain=domain,
+        explain=None if answer.explain is None else _explanation_of(answer.explain),
+    )  # fmt: skip
+
+
+def _explanation_of(document: Mapping[str, Any]) -> Explanation:
+    """The evidence from its wire form (`explain_document`); raises `ClientError` for anything else."""
+    try:
+        return Explanation(
+            tuple(
+                Change(change["rule"], change["before"], change["after"], change["confidence"])
+                for change in document["changes"]
+            ),
+            tuple(
+                Finding(Reason(finding["reason"]), Outcome(finding["outcome"]), finding["detail"])
+                for finding in document["findings"]
+            ),
+            document["dns"],
+            document["provider"],
+            tuple(document["flags"]),
+            tuple(document["entries"]),
+            document["extra"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ClientError("the answer is not a verdict of this version") from error
 
 
 @asynccontextmanager

@@ -85,9 +85,23 @@ def check_fixtures(
     closing = closing_lines(outcome.summary, failed=failed, found=len(outcome.findings), seconds=seconds)
     # machine-readable forms keep standard output for themselves
     typer.echo("\n".join(closing), err=form is not OutputFormat.TEXT)
+    if not outcome.summary.rows and not outcome.summary.errors:  # no fault: of many files not all have addresses
+        typer.echo(_nothing_found((*fields, *columns)), err=True)
     if report is not None:
-        write_report(report, outcome.summary, source=", ".join(map(shown_name, files[:3])), seconds=seconds)
+        write_report(report, outcome.summary, source=_named(files), seconds=seconds)
     return outcome.exit
+
+
+def _nothing_found(places: Sequence[str]) -> str:
+    if places:
+        return f"no address found: nothing stands at {', '.join(places)}"
+    return "no address found; --field, in tables --column, names where they stand"
+
+
+def _named(files: Sequence[Path]) -> str:
+    """The first three, and how many more."""
+    more = f" and {len(files) - 3:,} more" if len(files) > 3 else ""
+    return ", ".join(map(shown_name, files[:3])) + more
 
 
 async def _judge(
@@ -156,7 +170,7 @@ def _cells(path: Path, read_as: str | None, fields: Sequence[str], columns: Sequ
         raise RequestRefused(f"line {raw.count(10, 0, error.start) + 1}: not UTF-8") from None
     if "\n" not in text:
         text = text.replace("\r", "\n")  # as old spreadsheets on a Mac end a line
-    return scan_all(text, kind or format_of_content(raw[:4_096]), fields=fields, columns=columns)
+    return scan_all(text, kind or format_of_content(text[:4_096].encode()), fields=fields, columns=columns)
 
 
 def _read(path: Path) -> bytes:

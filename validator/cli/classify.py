@@ -75,10 +75,10 @@ def _reply_rows(raw: bytes, classifier: Classifier) -> list[dict[str, Any]]:
     return [classifier.classify_text(line).document() for line in lines if line.strip()]
 
 
-def _shown(row: dict[str, Any], output: OutputFormat) -> str:
+def _shown(row: dict[str, Any], output: OutputFormat) -> str | bytes:
     if output is OutputFormat.JSON:
         import orjson
 
-        return orjson.dumps(row).decode()
+        return orjson.dumps(row)
     recipient = "".join(char if char.isprintable() else "?" for char in row["original_recipient"] or "-")
     return f"{recipient}\t{row['reason']}\t{row['disposition']}\t{row['rule']}\t{row['explanation']}"

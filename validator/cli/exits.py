@@ -37,9 +37,13 @@ class Exit(IntEnum):
 
 def end_with(command: Callable[[], object]) -> None:
     """Run a command; what it raises becomes a sentence and an exit code."""
+    ended: SystemExit | None = None
     try:
         try:
             command()
+        except SystemExit as said:
+            ended = said
+            raise
         finally:
             sys.stdout.flush()  # what cannot be written is found here, not by the interpreter on its way out
     except ValidatorError as error:
@@ -47,9 +51,9 @@ def end_with(command: Callable[[], object]) -> None:
         sys.exit(exit_of(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(Exit.ALL_VALID)
+    except BrokenPipeError:  # whoever reads has seen enough; what the command came to stands
+        _drop_output()
+        sys.exit(Exit.ALL_VALID if ended is None else ended.code)
     except OSError as error:  # a file that cannot be written, a disk that is full
         place = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"validator: {place}{error.strerror or type(error).__name__}\n")

@@ -53,7 +53,7 @@ def list_keys(
     rows = [_row(record) for record in _with_ring(_all, settings_file)]
     if as_json:
         for row in rows:
-            typer.echo(orjson.dumps(row).decode())
+            typer.echo(orjson.dumps(row))
         return
     titles = ("id", "name", "state", "scopes", "created", "expires", "revoked")
     days = {"created", "expires", "revoked"}

@@ -176,14 +176,14 @@ class AsyncClient:
                 yield answer
 
     def _check(self, email: str, **options: Any) -> CheckAnswer:
-        client = self._idle.get_nowait()
+        client = self._idle.get()  # who was cancelled gave its place up, but its thread still has the client
         try:
             return client.check(email, **options)
         finally:
             self._idle.put(client)
 
     def _check_batch(self, emails: Sequence[str], **options: Any) -> list[CheckAnswer | AddressError]:
-        client = self._idle.get_nowait()
+        client = self._idle.get()
         try:
             return client.check_batch(emails, **options)
         finally:
