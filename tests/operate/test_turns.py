@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
+import pytest
 from aiohttp.web_request import BaseRequest
+from structlog.testing import capture_logs
 
 from tests.operate.running import Running, read_answer, request_bytes, running
 from validator.server.turns import AT_ONCE, CROWD, MOST_HELD_BYTES, TurnProtocol, Turns
@@ -125,8 +127,8 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def asked_and_held(here: Running) -> list[socket.socket]:
-    """Clients that have all asked; most of what they sent waits for its turn."""
+async def asked_and_held(here: Running, raw: bytes = request_bytes()) -> list[socket.socket]:
+    """Clients that have all sent *raw*; most of it waits for its turn."""
     server = here.service._server
     clients = []
     for _ in range(MANY):
@@ -134,7 +136,7 @@ async def asked_and_held(here: Running) -> list[socket.socket]:
         await asyncio.sleep(0)
     await until(lambda: server.open == MANY and all(connection.waiter for connection in server.connections))
     for client in clients:
-        client.sendall(request_bytes())
+        client.sendall(raw)
     await until(lambda: len(server.turns._held) >= MANY // 2)
     return clients
 
@@ -163,6 +165,17 @@ async def test_a_connection_that_is_reset_while_its_piece_waits_ends_quietly(tmp
         await all_gone(here)
         assert not errors
         assert not here.service._server.turns._held
+
+
+@pytest.mark.parametrize("is_reset", [True, False])
+async def test_who_goes_in_the_middle_of_a_body_is_nobodys_bug(tmp_path: Path, is_reset: bool) -> None:
+    async with running(tmp_path) as here:
+        with capture_logs() as logged:
+            for client in await asked_and_held(here, request_bytes()[:-1]):
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", is_reset, 0))
+                client.close()
+            await all_gone(here)
+        assert not [line for line in logged if line["log_level"] == "error"]
 
 
 async def test_what_waits_for_its_turn_came_before_the_end_of_the_time_to_keep_alive(tmp_path: Path) -> None:

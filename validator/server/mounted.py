@@ -77,7 +77,9 @@ class Mounted:
                 response = TOO_SLOW.response(request_id)
             except ConnectionError:
                 raise
-            except Exception as error:  # noqa: BLE001 - the outermost place: a bug is logged once and told to nobody
+            except Exception as error:
+                if _never_had_its_body(request):
+                    raise ConnectionResetError("the client went before its request was begun") from error
                 response = self._problem(error, request_id).response(request_id)
             finally:
                 del flights[task]
@@ -133,3 +135,9 @@ def http_problem(error: web.HTTPException) -> ProblemException:
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     status = error.status if error.status >= 400 else 500
     return ProblemException(status, headers=headers)
+
+
+def _never_had_its_body(request: web.Request) -> bool:
+    """Whether its client went before the handler's first step: aiohttp tells the body nothing, and blames who reads."""
+    body = request.content
+    return request.transport is None and not body.is_eof() and body.exception() is None
