@@ -74,7 +74,7 @@ def verify(envelope: Mapping[str, Any], certificate_pem: bytes, *, now: datetime
 
     names = _signed_names(envelope) or ()
     signed = "".join(f"{name}\n{envelope[name]}\n" for name in names if isinstance(envelope.get(name), str))
-    version = str(envelope.get("SignatureVersion"))
+    version = text_of(envelope, "SignatureVersion")
     if version not in {"1", "2"} or not rsa_holds(
         certificate_pem,
         decoded(text_of(envelope, "Signature")),
@@ -88,8 +88,9 @@ def verify(envelope: Mapping[str, Any], certificate_pem: bytes, *, now: datetime
 def read(item: Mapping[str, Any]) -> list[Reported]:
     """One SNS envelope, or one SES event as it stands."""
     if "Type" in item and ("Message" in item or "TopicArn" in item):
-        if item["Type"] != "Notification":
-            return [replace(_ignored(str(item["Type"]), text_of(item, "MessageId")), text=_confirmation(item))]
+        kind = text_of(item, "Type")
+        if kind != "Notification":
+            return [replace(_ignored(kind, text_of(item, "MessageId")), text=_confirmation(item))]
         message = item.get("Message")
         try:
             inner = json.loads(message) if isinstance(message, str) else message
