@@ -21,6 +21,7 @@ _REASON_OF_TYPE = {
     "not-spam": FailureReason.DELIVERED,
 }
 _RECIPIENT_FIELDS = ("original-rcpt-to", "removal-recipient", "x-original-rcpt-to", "original-recipient")
+_COMMENT = re.compile(r"\([^()]*+\)")
 _HOTMAIL = "X-HmXmrOriginalRecipient"
 _NOBODY = re.compile(r"^(?:undisclosed|redacted|postmaster|mailer-daemon)", re.IGNORECASE)
 
@@ -41,7 +42,7 @@ def complaints_in(mail: Mail) -> list[Complaint]:
     """One per recipient of a feedback report; empty when the message is none."""
     fields = mail.feedback[0] if mail.feedback else _fields_in(mail.text)
     if fields:
-        kind = next((value.lower().strip() for name, value in fields if name == "feedback-type"), "abuse")
+        kind = next((_token(value) for name, value in fields if name == "feedback-type"), "abuse")
         reason = _REASON_OF_TYPE.get(kind, FailureReason.UNKNOWN)
         found = [address_in_field(value) for name, value in fields if name in _RECIPIENT_FIELDS]
         recipients = list(dict.fromkeys(address for address in found if address and not _NOBODY.match(address)))
@@ -52,6 +53,11 @@ def complaints_in(mail: Mail) -> list[Complaint]:
     if address := address_in_field(hidden or mail.header(_HOTMAIL)):
         return [Complaint(address, "abuse", FailureReason.COMPLAINT)]
     return []
+
+
+def _token(value: str) -> str:
+    """The feedback type of its field, which may hold comments around it (RFC 5965 section 3.1)."""
+    return _COMMENT.sub(" ", value).strip().lower()
 
 
 def _fields_in(text: str) -> Fields:
