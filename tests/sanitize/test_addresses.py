@@ -101,6 +101,8 @@ def test_wider_rules_keep_what_they_accept(reference: Reference) -> None:
     symbols = Sanitizer(reference, rules=SyntaxRules(symbols=True))
     assert apostrophes.sanitize("o'brien@corp.com").text == "o'brien@corp.com"
     assert symbols.sanitize("a!b&c@corp.com").text == "a!b&c@corp.com"
+    scripts = Sanitizer(reference, rules=SyntaxRules(eai=True))
+    assert scripts.sanitize("anna\u0661@corp.com").text == "anna\u0661@corp.com"
 
 
 def test_every_change_is_recorded_with_rule_and_confidence(sanitizer: Sanitizer) -> None:
@@ -112,6 +114,11 @@ def test_every_change_is_recorded_with_rule_and_confidence(sanitizer: Sanitizer)
 def test_a_text_beyond_the_limit_is_returned_at_once(sanitizer: Sanitizer) -> None:
     text = "\u0344" * 1_000_000 + "@gmail.com"
     assert sanitizer.sanitize(text).text is text
+
+
+def test_a_text_that_grows_beyond_the_limit_when_it_is_written_plainly_is_left(sanitizer: Sanitizer) -> None:
+    text = "\ufdfa" * 30 + "@gmail.com"
+    assert (sanitizer.sanitize(text).text, sanitizer.sanitize(text).changes) == (text, ())
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ from validator.sanitize.hosts import clean_domain
 from validator.sanitize.ledger import Ledger
 from validator.sanitize.readable import Readability
 from validator.sanitize.result import DomainDoubt, DomainEvidence, Sanitized
-from validator.sanitize.script import decode_labels, reread_domain, reread_local, struck_as_belarusian
+from validator.sanitize.script import decode_labels, reread_domain
+from validator.sanitize.script_local import reread_local, struck_as_belarusian
 from validator.sanitize.symbols import clean_local, fold_accents, with_plain_digits, without_tag
 from validator.verdict import Change
 
