@@ -114,6 +114,19 @@ async def test_webhooks_are_open_only_to_whoever_proves_himself(tmp_path: Path) 
         assert (await running.post("/events/nobody", item)).status in {404, 405}
 
 
+async def test_a_provider_that_looks_first_finds_the_url_and_nothing_else(tmp_path: Path) -> None:
+    keys = SecretStr("robot:0123456789abcdef0123456789abcdef:events")
+    key = SecretStr("k" * 20)
+    async with service(
+        tmp_path, keys=keys, mandrill_webhook_key=key, mandrill_webhook_url="https://x.example/"
+    ) as running:
+        for name in ("mandrill", "unisender"):
+            for method in ("HEAD", "GET"):
+                assert (await running.client.request(method, f"/events/{name}")).status == 200
+            assert (await running.post(f"/events/{name}", b"mandrill_events=%5B%5D")).status == 401
+        assert (await running.client.get("/events/sendgrid")).status == 405
+
+
 async def test_every_event_of_a_webhook_that_is_not_stored_is_named_by_its_place(running: Service) -> None:
     opened = {"event": "open", "email": "a@far.example", "sg_event_id": "s-1"}
     nobody = {"event": "bounce", "email": "far.example", "sg_event_id": "s-2"}

@@ -163,6 +163,12 @@ def test_the_servers_words_win_wherever_the_provider_puts_them(classifier: Class
         assert event.classification.reason == "mailbox_not_found"
 
 
+def test_a_deferral_of_mandrill_is_their_asking_to_go_slower(classifier: Classifier) -> None:
+    late = [{"event": "deferral", "ts": 1, "msg": {"email": ANNA}}]
+    [event] = judged("mandrill", b"mandrill_events=" + quote(json.dumps(late)).encode(), classifier)
+    assert (event.reported.kind, event.classification.reason) == ("deferral", "rate_limited")
+
+
 def test_whoever_changes_his_mind_about_one_message_twice_is_heard_twice(classifier: Classifier) -> None:
     def told(moment: str, *, left: bool) -> Event:
         change = {"timestamp": moment, "newTopicPreferences": {"unsubscribeAll": left}}

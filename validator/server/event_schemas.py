@@ -136,6 +136,12 @@ class WebhookDocument(RootModel[dict[str, Any] | list[Any]]):
     """What a provider sends, as it documents it."""
 
 
+class WebhookPlace(Wire):
+    """Where a provider's events go."""
+
+    provider: str = Field(description="Name in the path.")
+
+
 class InvalidEvent(Wire):
     """An event that was not stored."""
 

@@ -31,6 +31,7 @@ from validator.server.event_schemas import (
     EventsRequest,
     EventsResponse,
     WebhookDocument,
+    WebhookPlace,
     nothing_fitted,
     read_events,
 )
@@ -98,6 +99,11 @@ async def post_webhook(provider: Provider, request: web.Request) -> web.StreamRe
         if runtime.webhooks.worth_telling(provider.name, time.monotonic()):
             log.warning("webhook.refused", provider=provider.name, why=str(error))
         raise
+
+
+async def get_webhook(provider: Provider, _request: web.Request) -> web.StreamResponse:
+    """A provider that looks whether the URL is there, before it has a key to prove itself with."""
+    return json_response({"provider": provider.name})
 
 
 async def _taken(provider: Provider, request: web.Request, body: bytes) -> web.StreamResponse:
@@ -232,6 +238,20 @@ _WEBHOOKS = tuple(
     )
     for provider in PROVIDERS.values()
 )
+_LOOKS = tuple(
+    Route(
+        "GET",
+        f"/events/{provider.name}",
+        partial(get_webhook, provider),
+        f"Say to {provider.title} that its webhook is there",
+        "feedback",
+        None,
+        {200: Answer("The provider's name; nothing is read.", WebhookPlace)},
+        description="Asked when the webhook is entered there, without any proof. Nothing else is told.",
+    )
+    for provider in PROVIDERS.values()
+    if provider.looks_first
+)
 _LIST = Route(
     "GET",
     "/events",
@@ -243,4 +263,4 @@ _LIST = Route(
     query=EventsQuery,
 )
 
-ROUTES = (_OWN, _MESSAGE, *_WEBHOOKS, _LIST)
+ROUTES = (_OWN, _MESSAGE, *_WEBHOOKS, *_LOOKS, _LIST)

@@ -36,6 +36,11 @@ _HINTS = {
     "relay_denied": FailureReason.RELAY_DENIED,
     "auto_reply": FailureReason.AUTO_REPLY,
 }
+_DEFAULTS = {
+    "hard_bounce": FailureReason.RECIPIENT_FILTERED,
+    "soft_bounce": FailureReason.DELIVERY_TIMEOUT,
+    "deferral": FailureReason.RATE_LIMITED,  # "mail is being delivered too quickly"
+}
 
 
 def verify(fields: Mapping[str, str], url: str, given: str, key: bytes) -> None:
@@ -57,7 +62,6 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
     mapped = _KINDS.get(kind, EventKind.IGNORED)
     message_id = text_of(item, "_id") or text_of(message, "_id")
     stamp = text_of(item, "ts")
-    default = FailureReason.RECIPIENT_FILTERED if kind == "hard_bounce" else FailureReason.DELIVERY_TIMEOUT
     return [
         Reported(
             kind=mapped,
@@ -67,7 +71,7 @@ def read(item: Mapping[str, Any]) -> list[Reported]:
             occurred_at=moment_of(item, "ts"),
             message_id=message_id,
             text=_answer(message),
-            hint=_HINTS.get(described, default) if mapped in {EventKind.BOUNCE, EventKind.DEFERRAL} else None,
+            hint=_HINTS.get(described) or _DEFAULTS.get(kind),
             raw_type="/".join(part for part in (kind, described) if part),
         )
     ]

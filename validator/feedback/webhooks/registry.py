@@ -44,6 +44,8 @@ class Provider:
     """The document -> items."""
     document: Callable[[bytes], Any] = json.loads
     """The body -> document."""
+    looks_first: bool = False
+    """Takes a URL only when a HEAD or GET without any proof is answered 200."""
 
 
 def _nested(name: str) -> Callable[[Any], Sequence[Any]]:
@@ -79,9 +81,9 @@ PROVIDERS: Mapping[str, Provider] = {
         Provider("mailersend", "MailerSend", mailersend.read),
         Provider("mailjet", "Mailjet", mailjet.read),
         Provider("mailtrap", "Mailtrap", mailtrap.read, items=_nested("events"), document=json_lines),
-        Provider("mandrill", "Mandrill", mandrill.read, document=_mandrill_document),
+        Provider("mandrill", "Mandrill", mandrill.read, document=_mandrill_document, looks_first=True),
         Provider("postal", "Postal", postal.read),
-        Provider("unisender", "Unisender Go", unisender.read, items=unisender.items),
+        Provider("unisender", "Unisender Go", unisender.read, items=unisender.items, looks_first=True),
     )
 }
 """By name."""
