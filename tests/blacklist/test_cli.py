@@ -108,6 +108,19 @@ def test_the_allow_list_is_kept_from_the_terminal(terminal: Terminal) -> None:
     assert "not on the allow-list" in terminal.blacklist("disallow", "jane@example.org", code=1)
 
 
+def test_one_value_that_is_not_there_keeps_no_other_from_being_moved(terminal: Terminal) -> None:
+    terminal.blacklist("add", "anna@acme.com")
+    terminal.blacklist("allow", "x.com", "--note", "ours")
+    said = terminal.blacklist("remove", "999", "anna@acme.com", code=1)
+    assert said.splitlines() == ["999\tno entry with this identifier", "1\tremoved\tanna@acme.com"]
+    said = terminal.blacklist("archive", "anna@acme.com", "998", code=1)
+    assert [line.split("\t")[0] for line in said.splitlines()] == ["anna@acme.com", "998"]
+    assert "anna@acme.com" in terminal.blacklist("restore", "anna@acme.com")
+    terminal.blacklist("remove", "anna@acme.com", "no address", code=2)
+    assert "active" in terminal.blacklist("show", "anna@acme.com")
+    assert "allowed no more" in terminal.blacklist("disallow", "999", "x.com", code=1)
+
+
 def test_named_lists_are_made_and_deleted_and_a_misspelt_one_is_named(terminal: Terminal) -> None:
     assert "made" in terminal.blacklist("lists", "--make", "news", "--note", "the weekly one")
     assert "the weekly one" in terminal.blacklist("lists")

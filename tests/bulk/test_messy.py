@@ -125,6 +125,7 @@ def test_two_columns_of_one_name_are_two_members() -> None:
         ("yaml", "name: Anna\nemail: x y\n", [(2, 8)]),
         ("json", '["x y", {"name": "Anna"}]', [(1, 2)]),
         ("yaml", "? [a, b]\n: x\nemail: x y\n", [(3, 8)]),
+        ("json", '{"email": ["x y", {"q": "u v"}], "mail": ["x y"]}', [(1, 12), (1, 43)]),
         ("yaml", "k: &k name\n*k : v\nemail: x y\n", [(3, 8)]),
         ("yaml", "email: x y\n? {a: b}\n: mail\nn: q\n", [(1, 8)]),
     ],

@@ -168,6 +168,22 @@ def test_utf_16_is_known_by_its_content_too(tmp_path: Path) -> None:
     assert "a.fixture:1:11: application" in call(tmp_path, "check", "a.fixture", "--no-dns", "--format", "text").stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.ndjson", '"x@fb.com"\n{"email": "anna@gmail.com"}\n{"email":\n'),
+        ("a.json", '["x@fb.com",\n"anna@gmail.com",\n}'),
+        ("a.yaml", "- x@fb.com\n- anna@gmail.com\n- [\n"),
+    ],
+)
+def test_what_stands_before_a_fault_is_judged(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    done = call(tmp_path, "check", name, "--no-dns", "--format", "text")
+    assert done.returncode == 2
+    assert [line.split(": ")[1] for line in done.stdout.splitlines()[:2]] == ["application", "unreadable"]
+    assert "\n2 addresses" in done.stdout
+
+
 @pytest.mark.parametrize("form", [("--format", "text"), ()])
 def test_another_case_is_no_repair(tmp_path: Path, form: tuple[str, ...]) -> None:
     for text, code in (("Anna@Gmail.COM", 0), ("anna@gmial.com", 1)):

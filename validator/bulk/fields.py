@@ -46,7 +46,7 @@ class Step:
 
 DEFAULT_FIELDS = (
     "$[:]", "$", "$..email", "$..e-mail", "$..e_mail", "$..mail", "$..emails", "$..emails[*]", "$..*_email",
-    "$..email_address", "$..emailAddress",
+    "$..email_address", "$..emailAddress", "$..email[:]", "$..mail[:]",
 )  # fmt: skip
 """Where addresses are looked for when no field is named."""
 

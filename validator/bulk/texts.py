@@ -7,20 +7,32 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from itertools import islice
 
 from validator.bulk.rows import WINDOW_ROWS, Rows
+from validator.errors import RequestRefused
 
 
 async def rows_of_texts(texts: Iterable[str] | AsyncIterable[str], size: int = WINDOW_ROWS) -> AsyncGenerator[Rows]:
     """Windows of at most *size*, numbered as lines.
 
-    An asynchronous source is never waited for to fill a window: what it gave so far goes on.
+    An asynchronous source is never waited for to fill a window: what it gave so far goes on. So does what a source
+    gave before it raises `RequestRefused`.
     """
     line = 1
     if isinstance(texts, Iterable):
         rest = iter(texts)
-        while gathered := list(islice(rest, size)):
-            yield Rows(gathered, list(range(line, line + len(gathered))))
-            line += len(gathered)
-        return
+        refused: RequestRefused | None = None
+        while refused is None:
+            gathered: list[str] = []
+            try:
+                for text in islice(rest, size):
+                    gathered.append(text)
+            except RequestRefused as error:
+                refused = error
+            if gathered:
+                yield Rows(gathered, list(range(line, line + len(gathered))))
+                line += len(gathered)
+            elif refused is None:
+                return
+        raise refused
     source = _Gathering(texts, size)
     reader = asyncio.ensure_future(source.read())
     try:

@@ -9,6 +9,7 @@ import typer
 from validator.cli.blacklist import Expires, Force, SettingsFile, Why, actor, expiry_from, on_list, rule_from
 from validator.cli.exits import Exit
 from validator.cli.terminal import printable, table
+from validator.errors import NotFound
 
 if TYPE_CHECKING:
     from validator.blacklist.results import Allowed
@@ -47,19 +48,25 @@ def disallow_command(
     settings_file: SettingsFile = None,
 ) -> None:
     """Take VALUES off the allow-list. Exit code 1 when one of them is not on it."""
+    rules = {value: rule_from(value) for value in values if not value.isdigit()}  # all of them before any goes
 
     async def disallow(blacklist: Blacklist) -> int:
         missing = 0
         for value in values:
             identifier = value
             if not value.isdigit():
-                found = await blacklist.allowlist.of_rule(rule_from(value))
+                found = await blacklist.allowlist.of_rule(rules[value])
                 identifier = found.id if found is not None else ""
             if not identifier:
                 missing += 1
                 typer.echo(f"{printable(value)}\tnot on the allow-list", err=True)
                 continue
-            gone = await blacklist.allowlist.remove(identifier, actor=actor(), why=why)
+            try:
+                gone = await blacklist.allowlist.remove(identifier, actor=actor(), why=why)
+            except NotFound as error:  # one value says nothing about the others
+                missing += 1
+                typer.echo(f"{printable(value)}\t{error}", err=True)
+                continue
             typer.echo(f"{gone.id}\tallowed no more\t{printable(gone.value)}")
         return missing
 

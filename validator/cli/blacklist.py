@@ -15,6 +15,7 @@ from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
 from validator.cli.logs import log_to_stderr
 from validator.cli.store import tell_of_new_store
 from validator.cli.terminal import counted, printable, table
+from validator.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from validator.blacklist.entry import Entry, Rule
@@ -206,17 +207,24 @@ Values = Annotated[list[str], typer.Argument(help="Numbers of entries, addresses
 
 
 def _moved(settings_file: Path | None, values: list[str], step: str, why: str) -> None:
+    rules = {value: rule_from(value) for value in values if not value.isdigit()}  # all of them before any is moved
+
     async def move(blacklist: Blacklist) -> int:
         missing = 0
         for value in values:
             ids = [value]
             if not value.isdigit():
-                ids = [entry.id for entry, _ in await blacklist.entries.of_rule(rule_from(value))]
+                ids = [entry.id for entry, _ in await blacklist.entries.of_rule(rules[value])]
             if not ids:
                 missing += 1
                 typer.echo(f"{printable(value)}\tnot on the list", err=True)
             for identifier in ids:
-                entry = await getattr(blacklist.entries, step)(identifier, actor=actor(), why=why)
+                try:
+                    entry = await getattr(blacklist.entries, step)(identifier, actor=actor(), why=why)
+                except (NotFound, Conflict) as error:  # one value says nothing about the others
+                    missing += 1
+                    typer.echo(f"{printable(value)}\t{error}", err=True)
+                    continue
                 typer.echo(f"{entry.id}\t{entry.state}\t{printable(shown(entry))}")
         return missing
 

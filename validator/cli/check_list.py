@@ -215,8 +215,10 @@ def progress_bar(name: str) -> Iterator[Callable[[Progress], None]]:
         def show(now: Any) -> None:
             first_rows[:] = first_rows or [now.rows]
             rate = (now.rows - first_rows[0]) / max(0.001, time.monotonic() - begun)
-            reasons = "  ".join(f"{name} {count:,}" for name, count in now.summary.reasons.most_common())
-            counts.plain = f"{now.rows:,} rows  valid {now.summary.statuses['valid']:,}  {reasons}"
+            open_ones = ("unknown", now.summary.statuses["unknown"])
+            rest = [(word, count) for word, count in (open_ones, *now.summary.reasons.most_common()) if count]
+            words = [("valid", now.summary.statuses["valid"]), *rest]
+            counts.plain = "  ".join((f"{now.rows:,} rows", *(f"{word} {count:,}" for word, count in words)))
             bar.update(task, completed=now.read_bytes, total=now.total_bytes, rate=f"{rate:,.0f}/s")
 
         yield show
