@@ -82,7 +82,26 @@ def test_parquet_is_not_written_over_itself(tmp_path: Path) -> None:
     refused(call(tmp_path, "check", "a.parquet", "--out", "no/b.parquet"), "no such folder")
     (tmp_path / "cut.parquet").write_bytes(before[:4] + bytes(40) + before[44:])
     refused(call(tmp_path, "check", "cut.parquet"), "cut.parquet")
+    refused(call(tmp_path, "check", "a.parquet", "--out", "-"), "--out", "name a file")
     assert (tmp_path / "a.parquet").read_bytes() == before
+
+
+def test_parquet_comes_back_with_our_columns(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    emails = [None if number % 3 == 0 else f"anna{number}@gmial.com" for number in range(2_100)]
+    table = pyarrow.table({"id": range(2_100), "email": emails})
+    parquet.write_table(table, tmp_path / "a.parquet", row_group_size=700)
+    done = call(tmp_path, "check", "a.parquet", "--no-dns", "--out", "b.parquet")
+    assert done.returncode == 1, done
+    assert "2,100 addresses" in done.stdout
+    rows = parquet.read_table(tmp_path / "b.parquet").to_pylist()
+    assert [(row["id"], row["orig_email"]) for row in rows] == list(enumerate(emails))
+    assert [row["email"] for row in rows] == [email and email.replace("gmial", "gmail") for email in emails]
+    assert [row["valid"] for row in rows] == [email and True for email in emails]
+    assert {row["error"] for row in rows} == {None, "no text in the column of addresses"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "b.parquet"]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ class Step:
 
 DEFAULT_FIELDS = (
     "$[:]", "$", "$..email", "$..e-mail", "$..e_mail", "$..mail", "$..emails", "$..emails[*]", "$..*_email",
-    "$..email_address", "$..emailAddress", "$..email[:]", "$..mail[:]",
+    "$..email_address", "$..emailAddress", "$..email[:]", "$..e-mail[:]", "$..e_mail[:]", "$..mail[:]",
+    "$..*_email[:]",
 )  # fmt: skip
 """Where addresses are looked for when no field is named."""
 

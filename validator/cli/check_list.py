@@ -70,6 +70,7 @@ class ListRun:
         written = self._output_format(kind) if self.out is not None else kind
         if ListFormat.PARQUET in {kind, written}:
             self._require_parquet(kind, written)
+            self._output()
             from validator.cli.check_parquet import check_parquet
 
             with progress_bar(self.path.name) as show:
@@ -136,6 +137,7 @@ class ListRun:
             )
 
     def _output(self) -> ListOutput | None:
+        """The output, not begun; raises `RequestRefused` for what cannot be one."""
         if self.out is None:
             if self.resume:
                 raise RequestRefused("--resume: needs --out")
