@@ -188,3 +188,15 @@ async def test_what_waits_for_its_turn_came_before_the_end_of_the_time_to_keep_a
             reader, writer = await asyncio.open_connection(sock=client)
             assert (await read_answer(reader))[0] == 200
             writer.close()
+
+
+async def test_many_requests_behind_a_body_that_came_late_are_all_answered(tmp_path: Path) -> None:
+    async with running(tmp_path) as here:
+        server = here.service._server
+        reader, writer = await here.connect()
+        writer.write(request_bytes()[:-1])
+        await until(lambda: server.requests_count == 1)
+        writer.write(request_bytes()[-1:] + 100 * request_bytes())
+        for _ in range(101):
+            assert (await read_answer(reader))[0] == 200
+        writer.close()

@@ -81,6 +81,9 @@ class TurnProtocol(RequestHandler):
         self._turns = turns
         self._held = b""
         super().__init__(server, loop=loop, **options)
+        # aiohttp's parser stops at as many, but counts one too many once a body came behind its header: what it kept
+        # then nobody would ask for, as the queue would never seem full.
+        self._max_msg_queue_size -= 1
 
     @property
     def is_idle(self) -> bool:
