@@ -102,7 +102,9 @@ def test_wider_rules_keep_what_they_accept(reference: Reference) -> None:
     assert apostrophes.sanitize("o'brien@corp.com").text == "o'brien@corp.com"
     assert symbols.sanitize("a!b&c@corp.com").text == "a!b&c@corp.com"
     scripts = Sanitizer(reference, rules=SyntaxRules(eai=True))
-    assert scripts.sanitize("anna\u0661@corp.com").text == "anna\u0661@corp.com"
+    for fine in ("anna\u0661@corp.com", "ттф@почта.рф"):
+        assert scripts.sanitize(fine).text == fine
+    assert scripts.sanitize("шмфт@gmail.com").text == "ivan@gmail.com"
 
 
 def test_every_change_is_recorded_with_rule_and_confidence(sanitizer: Sanitizer) -> None:
@@ -114,6 +116,14 @@ def test_every_change_is_recorded_with_rule_and_confidence(sanitizer: Sanitizer)
 def test_a_text_beyond_the_limit_is_returned_at_once(sanitizer: Sanitizer) -> None:
     text = "\u0344" * 1_000_000 + "@gmail.com"
     assert sanitizer.sanitize(text).text is text
+
+
+@pytest.mark.parametrize(
+    "number", ["8 916 123-45-67", "+7(916)1234567", "8 (916) 123 45 67", "(916)1234567", "(916) 1234567"]
+)
+def test_no_mailbox_is_made_of_a_telephone_number_in_its_signs(sanitizer: Sanitizer, number: str) -> None:
+    result = sanitizer.sanitize(f"{number}@mail.ru")
+    assert (result.text, result.suggestion) == (f"{number}@mail.ru", None)
 
 
 def test_a_text_that_grows_beyond_the_limit_when_it_is_written_plainly_is_left(sanitizer: Sanitizer) -> None:

@@ -22,7 +22,7 @@ from validator.reference import Reference
 from validator.reference.providers import LAST_TARGET_TIER, load_providers
 from validator.sanitize import text as cleaning
 from validator.sanitize.correction import APPLY_FROM, Correction, CorrectionAction
-from validator.sanitize.cyrillic import by_key, has_cyrillic
+from validator.sanitize.cyrillic import all_letters_cyrillic, by_key, has_cyrillic
 from validator.sanitize.domain import DomainCorrector
 from validator.sanitize.endings import is_special_use
 from validator.sanitize.escapes import unescape
@@ -225,7 +225,7 @@ class Sanitizer:
             digits = with_plain_digits(local)
             ledger.part("text.unicode", local, digits)
             local = digits
-        if has_cyrillic(local):
+        if has_cyrillic(local) and not (self._rules.eai and all_letters_cyrillic(local) and has_cyrillic(domain)):
             spoken = reread_local(local, self._readability, belarusian=struck_as_belarusian(local, shown, domain))
             if spoken.rule is not None:
                 ledger.part(spoken.rule, local, spoken.text, spoken.confidence)

@@ -26,6 +26,8 @@ _COMMENT = re.compile(r"\([^()]*\)")
 _QUOTED = re.compile(r'"([^"]*)"')
 _SPACED_DOT = re.compile(r"(?<=\w) +\. +(?=\w)")
 """`anna . petrova`: with a space on both sides the dot ends no sentence and no title."""
+_TELEPHONE = re.compile(r"(?=(?:\D*\d){7})(?=.*\d.*[()].*\d|.* .*-|.*-.* )\+?[\d() -]+")
+"""`8 916 123-45-67`: whose mailbox that is, or whether all its signs belong to the name, nobody knows."""
 _LINK = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?/")
 """A host and a path: what stands behind belongs to a link that holds an address."""
 _LINK_PART = re.compile(r"[/?&=#]+")
@@ -66,6 +68,8 @@ def clean_local(local: str, *, refused: Callable[[str], bool], rules: SyntaxRule
     quoted = _QUOTED.fullmatch(local)
     if quoted is not None and not _ATOM.fullmatch(quoted[1]):
         return LocalPart(local, "", _bare(local, rules))
+    if _TELEPHONE.fullmatch(local):
+        return LocalPart(local, "", None)
     rest = without_rests(local) if not rules.symbols else None
     if rest is not None or (_RETURN_PATH.fullmatch(local) and not rules.symbols):
         return LocalPart(local, "", _bare(rest, rules) if rest else None)

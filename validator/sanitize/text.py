@@ -65,7 +65,8 @@ _LINK_TO = re.compile(r"<a\s[^<>]*\bhref\s*=\s*[\"']?\s*(mailto:[^\"'<>\s]+)[^<>
 _QUOTED_LOCAL = re.compile(r'\s*"[^"]*@[^"]*"\s*@.+')
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _COMMENT_AFTER = re.compile(r"(.*[^\s(])\s*\([^()@]*\)\s*")
-_COMMENT_BEFORE = re.compile(r"\s*\([^()@]*\)\s*([^\s)@].*@.*)")
+_COMMENT_BEFORE = re.compile(r"\s*\((?!\d+\)\s*\d)[^()@]*\)\s*([^\s)@].*@.*)")
+"""Not the code before a telephone number: `(916) 1234567`."""
 _MANY_AT = re.compile(r"@(?:\s*@)+")
 _LITERAL = re.compile(r".*@\[[^\]@]*\]\s*")
 
