@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +22,9 @@ from validator.errors import ValidatorError
 ROWS_EACH = 4_000
 """Rows that a process is given at once: several windows, so that one slow domain does not keep it idle."""
 OpenChecker = Callable[[], AbstractAsyncContextManager[ManyChecker]]
+_HOLDS_ON = sys.version_info < (3, 11, 6)
+"""Whether a broken pool never ends: a thread of it writes rows for processes that are gone into a full pipe, until we
+close the other end (python/cpython#107219). Debian 12 has 3.11.2."""
 
 
 class ProcessLost(ValidatorError):
@@ -46,6 +50,8 @@ class ProcessesJudge:
             initializer=_start,
             initargs=(self._open_checker, self._options, self._shape),
         )
+        if _HOLDS_ON:
+            vars(pool)["_call_queue"]._ignore_epipe = True
         try:
             async for rows, first in source:
                 pending.append(loop.run_in_executor(pool, _work, rows, first))
@@ -54,6 +60,8 @@ class ProcessesJudge:
             while pending:
                 yield await pending.popleft()
         except BrokenProcessPool as error:
+            if _HOLDS_ON:
+                vars(pool)["_call_queue"]._reader.close()
             raise ProcessLost("a process of --jobs was ended, perhaps for want of memory; try fewer") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
