@@ -22,9 +22,11 @@ from validator.errors import ValidatorError
 ROWS_EACH = 4_000
 """Rows that a process is given at once: several windows, so that one slow domain does not keep it idle."""
 OpenChecker = Callable[[], AbstractAsyncContextManager[ManyChecker]]
-_HOLDS_ON = sys.version_info < (3, 11, 6)
-"""Whether a broken pool never ends: a thread of it writes rows for processes that are gone into a full pipe, until we
-close the other end (python/cpython#107219). Debian 12 has 3.11.2."""
+_WRITES_ON = sys.version_info < (3, 12)
+"""Whether a broken pool goes on writing for processes that are gone; it then says so with a traceback."""
+_HOLDS_ON = sys.version_info < (3, 11, 5)
+"""Whether it does so into a full pipe, for ever, until somebody closes the other end (python/cpython#94777). Debian 12
+has 3.11.2."""
 
 
 class ProcessLost(ValidatorError):
@@ -50,7 +52,7 @@ class ProcessesJudge:
             initializer=_start,
             initargs=(self._open_checker, self._options, self._shape),
         )
-        if _HOLDS_ON:
+        if _WRITES_ON:
             vars(pool)["_call_queue"]._ignore_epipe = True
         try:
             async for rows, first in source:
