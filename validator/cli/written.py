@@ -72,14 +72,12 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             yield file
         return
     partial = partial_of(target)
-    with open_alone(partial, wait=True) as file:
-        try:
-            file.truncate()
-            yield file
-            file.flush()
-            if target.exists():
-                os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    with open_alone(partial, wait=True) as file, contextlib.ExitStack() as unfinished:
+        unfinished.callback(partial.unlink, missing_ok=True)
+        file.truncate()
+        yield file
+        file.flush()
+        if target.exists():
+            os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
+        partial.replace(target)
+        unfinished.pop_all()

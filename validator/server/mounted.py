@@ -77,7 +77,7 @@ class Mounted:
                 response = TOO_SLOW.response(request_id)
             except ConnectionError:
                 raise
-            except Exception as error:
+            except Exception as error:  # the outermost place: a bug is logged once and told to nobody
                 if _never_had_its_body(request):
                     raise ConnectionResetError("the client went before its request was begun") from error
                 response = self._problem(error, request_id).response(request_id)

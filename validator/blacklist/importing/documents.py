@@ -7,6 +7,7 @@ Several documents may follow one another, as pages do. A line here is a record: 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from enum import Enum, auto
 from typing import Final
@@ -173,8 +174,6 @@ class Documents:
 def _line(text: bytes) -> bytes:
     """A record in one line; a string without its quotes. Line ends inside of JSON separate nothing."""
     if text[:1] == b'"':
-        try:
-            return str(orjson.loads(text)).replace("\r", " ").replace("\n", " ").encode("utf-8", "replace")
-        except orjson.JSONDecodeError:
-            return text.replace(b"\r", b" ").replace(b"\n", b" ")
+        with contextlib.suppress(orjson.JSONDecodeError):
+            text = str(orjson.loads(text)).encode()
     return text.replace(b"\r", b" ").replace(b"\n", b" ")
