@@ -120,6 +120,21 @@ async def test_connections_that_were_few_and_are_many_and_few_again_are_answered
         crowd[0][1].close()
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_who_asks_for_the_end_of_its_connection_has_it_in_a_crowd_too(tmp_path: Path, version: str) -> None:
+    async with running(tmp_path) as here:
+        crowd = [await here.connect() for _ in range(MANY)]
+        last = request_bytes().replace(b"HTTP/1.1\r\n", f"HTTP/{version}\r\nConnection: close\r\n".encode())
+        for _, writer in crowd:
+            writer.write(request_bytes() + last)
+        for reader, writer in crowd:
+            assert (await read_answer(reader))[0] == 200
+            assert (await read_answer(reader))[0] == 200
+            assert await reader.read() == b""
+            writer.close()
+        await until(lambda: not here.service._server.open)
+
+
 async def until(is_so: Callable[[], bool]) -> None:
     """Turn by turn of the loop."""
     async with asyncio.timeout(20):
@@ -134,7 +149,7 @@ async def asked_and_held(here: Running, raw: bytes = request_bytes()) -> list[so
     for _ in range(MANY):
         clients.append(socket.create_connection(("127.0.0.1", here.port)))
         await asyncio.sleep(0)
-    await until(lambda: server.open == MANY and all(connection.waiter for connection in server.connections))
+    await until(lambda: server.open == MANY and all(connection.is_waiting for connection in server.connections))
     for client in clients:
         client.sendall(raw)
     await until(lambda: len(server.turns._held) >= MANY // 2)

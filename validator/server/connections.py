@@ -146,8 +146,7 @@ class GuardedProtocol(TurnProtocol):
                 return Overdue.UNREAD
         else:
             self.unread_s = 0.0
-        waiter = self.waiter
-        if waiter is not None and not waiter.done():
+        if self.is_waiting:
             self.idle_s += SWEEP_S
             self.starved_s = 0.0
             if not self.header_open and self._request_count > 0:

@@ -3,7 +3,7 @@
 A turn of the event loop reads whatever has arrived. With a thousand requests that is a thousand of everything that
 belongs to one, and each step of the work finds the processor's cache filled with the others'. So the requests beyond
 `AT_ONCE` wait as the bytes they came in. And aiohttp's loop keeps the last request of a connection in its variables
-until the next one comes, which spreads them over as much memory again; here that loop ends wherever it would wait.
+until the next one comes, which spreads them over as much memory again; here that loop ends when it would wait.
 Up to `CROWD` connections nothing of this happens: it has a small price, and so few fit into the cache anyway.
 This leans on names inside `aiohttp.web_protocol` (the lock pins its version; `tests/operate` drives it).
 """
@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 
 AT_ONCE: Final = 32
 """Pieces that are taken up in one turn of the event loop."""
-CROWD: Final = 64
+CROWD: Final = 128
 """With more open connections than this they take turns."""
 MOST_HELD_BYTES: Final = 4_096
 """A piece that is longer never waits: what a connection may have waiting here is bounded by this."""
@@ -64,18 +64,17 @@ class Turns:
             held.popleft().take_held()
 
 
-class _WouldWait(Exception):
-    """aiohttp's loop has nothing to do: its variables go with this."""
-
-
 class TurnProtocol(RequestHandler):
     """One connection among many."""
 
-    __slots__ = ("_held", "_turns", "header_open", "waiter")
+    __slots__ = ("_ends", "_held", "_is_served", "_keepalive_until", "_turns", "header_open")
 
     def __init__(self, server: Any, turns: Turns, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
-        self.waiter: asyncio.Future[None] | None = None
-        """What the next request wakes; None while there is one."""
+        self._is_served = False
+        """aiohttp's loop runs."""
+        self._ends = False
+        """It was made to end, although the connection does not."""
+        self._keepalive_until = 0.0
         self.header_open = False
         """A header was begun but not finished."""
         self._turns = turns
@@ -88,14 +87,13 @@ class TurnProtocol(RequestHandler):
     @property
     def is_idle(self) -> bool:
         """Between two requests: the last one answered, nothing of the next one here."""
-        waiter = self.waiter
-        return (
-            waiter is not None
-            and not waiter.done()
-            and not self.header_open
-            and self._request_count > 0
-            and not self._held
-        )
+        return self.is_waiting and not self.header_open and self._request_count > 0 and not self._held
+
+    @property
+    def is_waiting(self) -> bool:
+        """No request is here, or not the whole of its header."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done()
 
     def data_received(self, data: bytes) -> None:
         """Take it up now or, in a crowd, in a later turn; never before what came earlier."""
@@ -124,31 +122,32 @@ class TurnProtocol(RequestHandler):
 
     def _take(self, data: bytes) -> None:
         super().data_received(data)
-        waiter = self.waiter
-        self.header_open = waiter is not None and not waiter.done()
+        self.header_open = self.is_waiting
 
     @property
-    def _waiter(self) -> asyncio.Future[None] | None:
+    def _next_keepalive_close_time(self) -> float:
         """Where aiohttp looks for it."""
-        return self.waiter
+        return self._keepalive_until
 
-    @_waiter.setter
-    def _waiter(self, waiter: asyncio.Future[None] | None) -> None:
-        if waiter is not None and self._turns.is_crowd:
-            raise _WouldWait
-        self.waiter = waiter
+    @_next_keepalive_close_time.setter
+    def _next_keepalive_close_time(self, until: float) -> None:
+        """The last that aiohttp's loop does with a request: what ends the loop now lasts no longer than that."""
+        self._keepalive_until = until
+        if self._is_served and not self._messages and self._turns.is_crowd:
+            self._ends = self._force_close = True
 
     async def start(self) -> None:
         """aiohttp's loop, as long as there are requests; in a crowd it is waited outside of it."""
         while True:
             if not self._messages and not self._force_close:
-                self.waiter = self._loop.create_future()
+                self._waiter = self._loop.create_future()
                 try:
-                    await self.waiter
+                    await self._waiter
                 finally:
-                    self.waiter = None
-            try:
-                await super().start()
-            except _WouldWait:
-                continue
-            return
+                    self._waiter = None
+            self._is_served = True
+            await super().start()
+            self._is_served = False
+            if not self._ends:
+                return
+            self._ends = self._force_close = False
