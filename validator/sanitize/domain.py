@@ -51,7 +51,7 @@ class DomainCorrector:
     def correct(self, domain: str) -> Correction:
         """Keep, apply or suggest for a lower-case A-label domain; never raises.
 
-        A known domain takes about 1 µs, one near a provider 30 to 150 µs, a strange one about 30 µs.
+        A known domain takes less than 1 µs, a strange one about 5 µs, one near a provider 10 to 100 µs.
         """
         if domain in self._providers.domains:
             return keep(domain, "domain.known")
