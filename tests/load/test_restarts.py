@@ -88,6 +88,31 @@ async def test_stops_answer_everything_that_was_accepted(tmp_path: Path, names: 
     assert longest_s <= 10
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_crowd_that_asks_without_pause_loses_nothing_to_a_reload_and_a_stop(
+    tmp_path: Path, names: Names, workers: str
+) -> None:
+    crowd, answered = 600, 0
+    for number in range(5 if SOAK else 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with served(folder, names, workers=workers) as server:
+            load = Load(server.port, rate=0, most=crowd)
+            running = asyncio.create_task(load.hammer(3))
+            await waits_for(lambda load=load: load.report.answered > crowd, 20)
+            server.process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(1.5)
+            assert not load.report.lost
+            server.process.send_signal(signal.SIGTERM)
+            code = await asyncio.to_thread(server.process.wait, 15)
+            report = await running
+        answered += report.answered
+        assert code == 0
+        assert set(report.statuses) == {200}
+        assert report.lost_after_connecting == 0, report.lost
+    told(f"SIGHUP, then SIGTERM under {crowd} clients, {workers} workers", f"{answered} answered, none lost")
+
+
 async def test_a_killed_worker_takes_no_more_than_its_own_requests_with_it(tmp_path: Path, names: Names) -> None:
     longest_s, lost = 0.0, 0
     with served(tmp_path, names, workers="2") as server:
