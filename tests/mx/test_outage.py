@@ -59,6 +59,21 @@ async def test_the_first_answer_after_an_outage_is_the_end_of_it(server: NameSer
 
 
 @pytest.mark.usefixtures("quick_heart")
+async def test_a_resolver_that_knows_nothing_from_the_start_is_heard_when_it_knows_something() -> None:
+    async with NameServer(". NS a.root.test.\n. NS b.root.test.\n") as server:
+        server.rcode = dns.rcode.SERVFAIL
+        async with client(server.address) as asking:
+            noted = recoveries(asking)
+            for number in range(care.FRUITLESS_AFTER):
+                assert (await ask(asking, f"n{number}.mc.test")).kind is AnswerKind.FAILED
+            await until(lambda: server.count(".", "NS") > 6, "went on asking for the root")
+            assert {one.state for one in asking.health()} == {ServerState.FAILING}
+            server.rcode = None
+            await until(lambda: noted, "noticed that it knows the root, though nobody asked anything")
+            assert {one.state for one in asking.health()} == {ServerState.UP}
+
+
+@pytest.mark.usefixtures("quick_heart")
 async def test_broken_domains_in_a_row_are_no_outage(server: NameServer) -> None:
     async with client(server.address) as asking:
         noted = recoveries(asking)

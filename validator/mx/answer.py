@@ -15,6 +15,8 @@ class RecordType(IntEnum):
 
     A = 1
     """IPv4 address."""
+    NS = 2
+    """Name server; only of the root, to put to a resolver that has never answered anything."""
     TXT = 16
     """Text; only for the SPF test of an implicit MX."""
     AAAA = 28
@@ -84,7 +86,7 @@ class Answer(NamedTuple):
     kind: AnswerKind
     """What sort."""
     records: tuple[MailExchanger, ...] | tuple[str, ...] = ()
-    """MX: preference and host; A and AAAA: canonical text; TXT: strings joined. In wire order, each once."""
+    """MX: preference and host; A and AAAA: canonical text; NS: host; TXT: strings joined. In wire order, each once."""
     ttl_s: int | None = None
     """Least TTL along the chain; of a negative answer the SOA's bound (RFC 2308 5), None when there was no SOA."""
     fault: Fault | None = None

@@ -15,6 +15,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.NS
 import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
@@ -144,9 +145,11 @@ def _records(rrset: dns.rrset.RRset) -> tuple[MailExchanger, ...] | tuple[str, .
 
 
 def record_text(rdata: dns.rdata.Rdata) -> str:
-    """An A, AAAA or TXT record as `Answer.records` holds it."""
+    """An A, AAAA, NS or TXT record as `Answer.records` holds it."""
     if isinstance(rdata, dns.rdtypes.ANY.TXT.TXT):
         return b"".join(rdata.strings).decode("latin-1")
+    if isinstance(rdata, dns.rdtypes.ANY.NS.NS):
+        return host_text(rdata.target)
     return canonical_address(rdata.to_wire() or b"")
 
 

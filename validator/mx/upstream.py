@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from struct import Struct
 
-from validator.mx.answer import AliasEnd, Answer, AnswerKind
+from validator.mx.answer import AliasEnd, Answer, AnswerKind, RecordType
 from validator.mx.health import ServerHealth, ServerState
 from validator.mx.source import OnAnswer
 from validator.mx.wire import encode_question
@@ -26,8 +26,6 @@ RELEARN_S = 600.0
 _RECEIVE_BUFFER_BYTES = 1 << 20
 TURN = 32
 """Plain questions that go through one channel in a row."""
-NS = 2
-"""Record type of the first probe."""
 _SMOOTHING = 0.1
 _DRAW = Struct("=2sH")
 _DRAWN_OCTETS = 4_096
@@ -188,7 +186,7 @@ class Server:
         self.rewriting = False
         """Set by the canary."""
         self.probing = False
-        self.known_question = ("", NS)
+        self.known_question = ("", int(RecordType.NS))
         """One that it has answered, for probes; at first the name servers of the root."""
         self.plain_until = 0.0
         """Until then questions go without EDNS."""
