@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import pytest
 
 from tests.dns_servers import free_port
 from tests.nameserver import NameServer
+from validator.mx import care, pursuit
 from validator.mx.answer import Answer, AnswerKind, Fault, RecordType
 from validator.mx.client import DnsClient
 from validator.mx.health import ResolverState, ServerState
@@ -245,3 +247,40 @@ async def test_closing_answers_every_question_and_leaves_nothing_open(server: Na
     await asking.aclose()
     assert {(await one).fault for one in waiting} == {Fault.RESOLVER_DOWN}
     assert (await ask(asking, "ok1.mc.test")).fault is Fault.RESOLVER_DOWN
+
+
+@pytest.mark.parametrize("name", ["servfail.bad.test", "tc-hang.bad.test"])
+async def test_closing_answers_a_question_that_has_no_datagram_on_its_way(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(pursuit, "PAUSE_S", PATIENCE_S)
+    asking = DnsClient([server.address])
+    await asking.start()
+    waiting = asyncio.create_task(ask(asking, name))
+    await until(lambda: server.count(name), "asked")
+    await until(lambda: not any(one.plain or one.waiting for one in asking.care.servers[0].channels), "heard of it")
+    await asking.aclose()
+    assert (await asyncio.wait_for(waiting, PATIENCE_S)).fault is Fault.RESOLVER_DOWN
+
+
+async def test_without_descriptors_the_sockets_that_are_open_go_on(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[None] = []
+
+    def none_left(*_: object) -> None:
+        tried.append(None)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(care, "HEARTBEAT_S", 0.02)
+    async with client(server.address) as asking:
+        await ask(asking, "ok1.mc.test")
+        monkeypatch.setattr(care, "CHANNEL_LIFE_S", 0.0)
+        monkeypatch.setattr(care, "Channel", none_left)
+        states = set()
+        while len(tried) < 5:
+            await asyncio.sleep(0.02)
+            states.add(asking.health()[0].state)
+        assert states == {ServerState.UP}
+        assert not asking.is_down()
+        assert (await ask(asking, "ok2.mc.test")).kind is AnswerKind.RECORDS

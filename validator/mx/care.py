@@ -199,8 +199,9 @@ class ServerCare:
         while len(server.channels) < CHANNELS:
             try:
                 channel = Channel(server, now)
-            except OSError:
-                self.note_probe(server, answered=False)
+            except OSError:  # no way there, or no descriptor left, with which those that are open go on
+                if not server.channels:
+                    self.note_probe(server, answered=False)
                 break
             # the first ones count as older, so that they are not all replaced at once
             channel.opened_at -= CHANNEL_LIFE_S * (CHANNELS - 1 - len(server.channels)) / CHANNELS

@@ -98,17 +98,16 @@ class DnsClient:
         """Close the sockets; what is under way is answered as failed."""
         self._open = False
         self._turn_off()
-        self._wheel.stop()
         if self._fetching is not None:
             self._fetching.cancel()
-        while self._queue:
-            self._pursuit.finish(self._queue.popleft(), failed(Fault.RESOLVER_DOWN))
         await self._pursuit.aclose()
         for server in self.care.servers:
             for channel in server.all_channels():
                 self._adopt_all(channel)
-                for attempt in list(channel.waiting.values()):
-                    self._pursuit.finish(attempt.query, failed(Fault.RESOLVER_DOWN))
+        for query in self._wheel.held():  # all there are: also those that have nothing on its way now
+            self._pursuit.finish(query, failed(Fault.RESOLVER_DOWN))
+        self._queue.clear()
+        self._wheel.stop()
         self.care.stop()
         self._on_heartbeat()
 

@@ -1,6 +1,6 @@
 """What a question may need beyond one datagram and its answer: repetitions, other servers, other words, TCP.
 
-Everything unusual that a server does is met here. A question is tried again at most twice for silence, once for a
+Everything unusual that a server does is met here. A question is tried again at most three times for silence, once for a
 failure, once without EDNS, once in lower case, and once at each other server, always within its deadline. An answer
 that is an alias and leaves its end out is followed by a question about that end, as Postfix and Exim do it
 (RFC 5321 5.1: the resulting name is processed as if it were the initial name).

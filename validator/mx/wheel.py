@@ -68,6 +68,10 @@ class Wheel(Generic[Item]):
             self._arm()
         return bucket
 
+    def held(self) -> list[Item]:
+        """Everything that is not due yet."""
+        return [item for bucket in self._buckets.values() for item in bucket]
+
     def watch(self) -> None:
         """Sweep, at least once."""
         if self._timer is None:
