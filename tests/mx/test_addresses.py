@@ -66,6 +66,16 @@ def test_every_first_octet_and_every_first_group_is_judged_by_the_table() -> Non
         agree(first.to_bytes(2, "big") + dice.randbytes(14))
 
 
+@given(st.lists(st.integers(0, 0x3FF), min_size=8, max_size=8))
+def test_an_address_of_short_groups_is_judged_by_the_table(groups: list[int]) -> None:
+    agree(b"".join(group.to_bytes(2, "big") for group in groups))
+
+
+@pytest.mark.parametrize("text", ["2::3:1", "2:3::1", "23:4:5::1", "3::ff:0"])
+def test_a_short_first_group_is_no_long_one(text: str) -> None:
+    assert not is_usable_address(text)
+
+
 @pytest.mark.parametrize("text", ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "2001:4860:4860::8888", "2a00:1450::1a"])
 def test_public_addresses_are_usable(text: str) -> None:
     assert is_usable_address(text)

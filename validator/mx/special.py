@@ -162,7 +162,7 @@ def canonical_address(packed: bytes) -> str:
 
 def is_usable_address(text: str) -> bool:
     """True for a public unicast address; mapped, NAT64 (RFC 6052) and 6to4 (RFC 3056) ones by the IPv4 inside."""
-    if text[4:5] == ":" and text[0] in "23" and text[:4] not in _SPECIAL_HEXTETS:
+    if text[4:5] == ":" and text[0] in "23" and ":" not in text[:4] and text[:4] not in _SPECIAL_HEXTETS:
         return True  # inside 2000::/3, and no special network begins like it
     if ":" not in text:
         return text[: text.index(".")] not in _SPECIAL_OCTETS or _is_usable_v4(inet_pton(AF_INET, text))
