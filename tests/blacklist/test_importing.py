@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from validator.blacklist.entry import Cause, Kind, State
+from validator.blacklist.entry import MAX_NOTE_CHARS, Cause, Kind, State
 from validator.blacklist.importing import NOT_THE_RECIPIENT, Defaults, Fault, Reader, Row, Run
 from validator.blacklist.importing.columns import armed, defused
 from validator.blacklist.importing.dates import date_of, end_of
@@ -97,6 +99,18 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_only() -> None:
     found = read('email,note\n"a@x.org,open\nb@x.org,1\nc@x.org,2\n')
     assert keys(found) == ["b@x.org", "c@x.org"]
     assert [item.line for item in found if isinstance(item, Fault)] == [2]
+
+
+def test_a_note_of_our_own_export_has_as_many_lines_as_it_may_have_characters() -> None:
+    note = '"\n' * (MAX_NOTE_CHARS // 2 - 2) + "end"
+    cells = ["a@x.org", "active", note, "crm\n" * 200]
+    text = io.StringIO()
+    csv.writer(text).writerows([["email", "state", "note", "source"], cells, ["b@x.org", "active", "", ""]])
+    found = read(text.getvalue())
+    assert [(item.rule.key, item.note) for item in found if isinstance(item, Row)] == [
+        ("a@x.org", note), ("b@x.org", None),
+    ]  # fmt: skip
+    assert len(found) == 2
 
 
 def test_a_line_that_is_too_long_is_one_fault_and_is_not_held() -> None:

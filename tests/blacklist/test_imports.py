@@ -93,6 +93,19 @@ async def test_an_import_can_be_repeated_after_it_was_undone(blacklist: Blacklis
     assert not await everything(blacklist)
 
 
+async def test_what_an_export_says_was_removed_is_removed_also_after_an_undone_import(blacklist: Blacklist) -> None:
+    text = "email,state\ngone@example.com,removed\nhidden@example.com,archived\n"
+    first = await bring(blacklist, text)
+    await blacklist.imports.undo(first.id, actor="b")
+    await blacklist.imports.wait(first.id, timeout_s=30)
+    second = await bring(blacklist, text)
+    assert second.counts["added"] == 2
+    states = {entry.value: entry.state for entry in (await everything(blacklist)).values()}
+    assert states == {"gone@example.com": State.REMOVED, "hidden@example.com": State.ARCHIVED}
+    assert (await bring(blacklist, "gone@example.com\n")).counts["kept_removed"] == 1
+    assert not await blocked(blacklist, "gone@example.com")
+
+
 async def test_what_somebody_changed_after_the_import_survives_its_undo(blacklist: Blacklist) -> None:
     batch = await bring(blacklist, "a@example.com\nb@example.com\n")
     await put(blacklist, "a@example.com", cause=Cause.COMPLAINT)

@@ -19,6 +19,9 @@ UNREADABLE: Final = "not UTF-8 or UTF-16 text: name its encoding, such as cp1251
 """What is said of a line that is no text."""
 MAX_RECORD_LINES: Final = 50
 """A quoted cell that runs over more lines was never closed: a fault of its first line."""
+MAX_OWN_LINES: Final = 2 * MAX_NOTE_CHARS
+"""The same in our own export, whose note and source may be of as many lines as they have characters."""
+_MAX_OPEN_CHARS = 3_000_000
 _SEPARATORS = re.compile(r"[,;\s]+")
 _ODD = re.compile(r"[,;\s<>\"'#]|mailto:", re.IGNORECASE)
 
@@ -39,7 +42,10 @@ class Rows:
         self._columns: Mapping[Column, int] = {}
         self._delimiter = ","
         self._cells = 0
+        self._most_lines = MAX_RECORD_LINES
         self._open: list[tuple[int, str]] = []
+        self._open_quotes = 0
+        self._open_chars = 0
         self._plain = defaults.kind in {None, Kind.ADDRESS}
 
     @property
@@ -112,6 +118,7 @@ class Rows:
         self.format, self._delimiter = Format.CSV, delimiter
         cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
         self._columns, self._cells = recognise(cells) or {}, len(cells)
+        self._most_lines = MAX_OWN_LINES if Column.STATE in self._columns else MAX_RECORD_LINES
         self._records.told = cause_of_header(cells)
         return True
 
@@ -121,24 +128,29 @@ class Rows:
                 yield from self._record(number, text.split(self._delimiter))
             return
         self._open.append((number, text))
-        record = "\n".join(part for _, part in self._open)
-        if record.count('"') % 2 == 0:
+        self._open_quotes += text.count('"')
+        self._open_chars += len(text)
+        if self._open_quotes % 2 == 0:
             first = self._open[0][0]
-            self._open = []
+            record = "\n".join(part for _, part in self._taken())
             try:
                 [cells] = csv.reader([record], delimiter=self._delimiter)
             except (csv.Error, ValueError):
                 yield Fault(first, "csv", "a record that cannot be read")
                 return
             yield from self._record(first, cells)
-        elif len(self._open) >= MAX_RECORD_LINES:
+        elif len(self._open) >= self._most_lines or self._open_chars > _MAX_OPEN_CHARS:
             yield from self._give_up_open(final=False)
+
+    def _taken(self) -> list[tuple[int, str]]:
+        """The lines of the record that was open; none is any more."""
+        lines, self._open, self._open_quotes, self._open_chars = self._open, [], 0, 0
+        return lines
 
     def _give_up_open(self, *, final: bool) -> Iterator[Row | Fault]:
         """A quote that was never closed costs its own line only: the lines after it are read again on their own."""
         while self._open:
-            (first, _), *rest = self._open
-            self._open = []
+            (first, _), *rest = self._taken()
             yield Fault(first, "quote", "a quotation mark that is never closed")
             for number, text in rest:
                 yield from self._csv(number, text)

@@ -46,14 +46,15 @@ _HEAVIER = (
 )
 """A row whose own time is over blocks nobody, so whatever its cause it takes no block away unless told to replace."""
 _SEEN_ERASED = (
-    "UPDATE stage SET key = erased_key, value = NULL WHERE erased_key IS NOT NULL AND EXISTS (SELECT 1 FROM"
-    " blacklist_entry e WHERE e.kind = stage.kind AND e.key = stage.erased_key AND e.list_id = stage.list_id)"
+    "UPDATE stage SET key = erased_key, value = NULL, note = NULL WHERE erased_key IS NOT NULL AND EXISTS"
+    " (SELECT 1 FROM blacklist_entry e WHERE e.kind = stage.kind AND e.key = stage.erased_key AND e.list_id = stage.list_id)"
 )
+"""What a file notes of an erased address may name it: such a note is not kept."""
 _PLAN = f"""
 INSERT INTO plan (stage_id, entry_id, action, heavier)
 SELECT s.id, e.id,
-       CASE WHEN s.state >= 2 THEN 0
-            WHEN e.state = {_UNDONE} THEN {_ADDED}
+       CASE WHEN e.state = {_UNDONE} THEN {_ADDED}
+            WHEN s.state >= 2 THEN 0
             WHEN e.state = 2 THEN CASE WHEN :revive = 1 THEN {_REVIVED} ELSE 0 END
             WHEN e.state = 1 AND s.state = 0 THEN {_FOUND}
             WHEN ({_HEAVIER}) OR s.last_event > COALESCE(e.last_event, -1) OR (s.below AND NOT e.below) THEN {_CHANGED}
