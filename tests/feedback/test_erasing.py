@@ -21,6 +21,19 @@ async def test_an_erased_address_leaves_no_event_and_stays_blocked(running: Serv
     assert (await running.check("anna@acme.test"))["reason"] == "blacklisted"
 
 
+async def test_what_fails_after_an_erasure_leaves_no_words_with_the_entry(running: Service) -> None:
+    event = {"address": "anna@acme.test", "kind": "bounce", "text": "452 4.2.2 mailbox full", "id": "e-1"}
+    assert (await running.post("/events", {**event, "text": "550 5.1.1 No such user"})).status == 200
+    assert (await running.post("/blacklist/erase", {"addresses": ["anna@acme.test"]})).status == 200
+    later = {**event, "text": "550 5.2.1 anna@acme.test is disabled", "id": "e-2"}
+    assert (await running.post("/events", later)).status == 200
+    told = await (await running.client.get("/blacklist/address/anna@acme.test")).json()
+    assert told["blocked"] is True
+    [entry] = told["entries"]
+    assert entry["note"] == ""
+    assert "anna" not in str(entry["history"])
+
+
 async def test_notices_about_an_erased_address_go_and_those_about_others_stay(running: Service) -> None:
     database = running.runtime.database
     addresses = ["Ann@acme.test", "joann@acme.test", "ann@acme.test.example", "Ann@почта.рф", "x_ann@acme.test"]

@@ -138,11 +138,15 @@ def _new_entry(rule: Rule, block: Block) -> NewEntry:
 
 
 async def _make_exact(conn: AsyncConnection, entry: Entry, block: Block, now: datetime) -> None:
-    """Dates and cause as decided: what feedback entered itself must not depend on the order of arrivals."""
+    """Dates and cause as decided: what feedback entered itself must not depend on the order of arrivals.
+
+    Of an erased address no words are kept: the entry lasts longer than the event that they stand in.
+    """
+    evidence = "" if entry.key.startswith("#") else block.evidence
     wanted: dict[str, object] = {
         "cause": block.cause,
         "source": _SOURCE + block.source,
-        "note": block.evidence,
+        "note": evidence,
         "created": min(block.since, now),
         "last_event": block.last_event,
         "expires": block.until,
@@ -152,4 +156,4 @@ async def _make_exact(conn: AsyncConnection, entry: Entry, block: Block, now: da
     differs = {name: value for name, value in wanted.items() if getattr(entry, name) != value}
     if differs:
         row = await row_by_id(conn, entry.id)
-        await change(conn, row, Action.CHANGED, differs, now=now, actor=ACTOR, why=block.evidence)
+        await change(conn, row, Action.CHANGED, differs, now=now, actor=ACTOR, why=evidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +43,8 @@ async def record(conn: AsyncConnection, new: NewEntry, *, now: datetime, actor: 
 
     An entry that blocks keeps its date; its cause and expiry change only for a cause of more weight, an archived one is
     seen again. One that has expired takes the new cause and keeps its date. One that was removed comes back as new if
-    `new.revive`, else stays. One that an import brought is no longer undone with it. Nothing is committed here.
+    `new.revive`, else stays. One that an import brought is no longer undone with it. Of an erased address no note is
+    kept, which may name it. Nothing is committed here.
     """
     list_id = await ensure_list(conn, new.list, now=now, actor=actor)
     row = await _row(conn, new.rule.kind, new.rule.key, list_id)
@@ -53,6 +55,8 @@ async def record(conn: AsyncConnection, new: NewEntry, *, now: datetime, actor: 
             return entry_of(row), Recorded.ADDED
     if row is None:
         raise AssertionError("an entry that is in the way must be there")
+    if row.key.startswith("#"):
+        new = replace(new, note="")
     if row.state is State.REMOVED and not new.revive:
         return entry_of(row), Recorded.KEPT_REMOVED
     if row.state not in BLOCKING:
