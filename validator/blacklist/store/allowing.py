@@ -27,6 +27,7 @@ async def allow(
     actor: str,
 ) -> tuple[Allowed, bool]:
     """Put a rule on the list, or renew the one that is there; answers it and whether it is new."""
+    await rules_changed(conn)  # first: who enters the same rule at the same time waits here, and then finds it there
     old = await allowed_by(conn, rule, now=now)
     values = {"note": note, "expires": expires, "acknowledged": acknowledged, "actor": actor}
     if old is not None:
@@ -38,7 +39,6 @@ async def allow(
     await _tell_entries(
         conn, rule.kind, rule.key, allowed=True, acknowledged=acknowledged, now=now, actor=actor, why=note
     )
-    await rules_changed(conn)
     return await find_allowed(conn, str(identifier)), old is None
 
 
