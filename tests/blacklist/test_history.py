@@ -96,3 +96,28 @@ async def test_an_override_that_time_ended_is_told_with_its_moment(blacklist: Bl
     assert await actions(blacklist) == told
     await blacklist.allowlist.add(rule(JANE), note="again", actor="a")
     assert await actions(blacklist) == [*told, Action.OVERRIDDEN]
+
+
+async def undone(blacklist: Blacklist, identifier: str) -> None:
+    """Undo an import and wait for the end."""
+    await blacklist.imports.undo(identifier, actor="b")
+    await blacklist.imports.wait(identifier, timeout_s=30)
+
+
+async def test_the_undo_of_an_import_stays_in_the_history_of_what_was_entered_again(
+    blacklist: Blacklist, clock: Clock
+) -> None:
+    first = await bring(blacklist, f"email,cause\n{JANE},provider_list\n")
+    clock.pass_days(1)
+    second = await bring(blacklist, f"email,cause\n{JANE},complaint\n")
+    clock.pass_days(1)
+    await undone(blacklist, second.id)
+    clock.pass_days(1)
+    await undone(blacklist, first.id)
+    clock.pass_days(1)
+    await put(blacklist, JANE)
+    told = [Action.ADDED, Action.CHANGED, Action.UNDONE, Action.UNDONE, Action.ADDED]
+    assert await actions(blacklist) == told
+    [(entry, events)] = await blacklist.entries.of_rule(rule(JANE))
+    assert (events[3].at, events[3].actor, events[3].batch) == (clock.now - timedelta(days=1), "b", first.id)
+    assert entry.cause is Cause.MANUAL

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.dialects import sqlite
 
+from tests.blacklist.test_imports import bring
 from validator.blacklist.clock import utc_now
 from validator.blacklist.entry import Cause, Kind, NewEntry, Rule
 from validator.blacklist.export_form import ADDRESS_ONLY, ExportFormat
@@ -21,7 +22,9 @@ from validator.database import Database
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("wanted", [Filter(), Filter(kinds=[Kind.ADDRESS]), Filter(domain="acme.test")])
+@pytest.mark.parametrize(
+    "wanted", [Filter(), Filter(kinds=[Kind.ADDRESS]), Filter(domain="acme.test"), Filter(source="import:7")]
+)
 async def test_no_page_sorts_the_whole_list(wanted: Filter, tmp_path: Path) -> None:
     database = await Database.open(f"sqlite:///{tmp_path / 'list.db'}")
     query = entries().where(condition(wanted, now=NOW)).order_by(ENTRIES.c.id.desc()).limit(100)
@@ -57,3 +60,24 @@ async def test_a_note_is_found_by_a_part_of_it_in_any_case(database: Database, t
         await blacklist.entries.add([NewEntry(rule, Cause.MANUAL, "api", note="Жалоба из CAFÉ: Spam")], actor="test")
         assert len((await blacklist.entries.search(Filter(text=text))).entries) == 1
         assert not (await blacklist.entries.search(Filter(text="другая"))).entries
+
+
+@pytest.mark.parametrize("text", ["Иван@", "иван", "ИВАН@acme", "ivan"])
+async def test_an_address_is_found_by_a_part_of_it_in_any_case(database: Database, text: str) -> None:
+    async with database.reading() as conn:
+        if not (await conn.exec_driver_sql("SELECT lower('Ж') = 'ж'")).scalar_one():
+            pytest.skip("the locale of this database does not know the letters")
+    rules = [Rule(Kind.ADDRESS, key, key) for key in ("Иван@acme.test", "ivan@acme.test")]
+    async with Blacklist.open(database, watch=False) as blacklist:
+        await blacklist.entries.add([NewEntry(rule, Cause.MANUAL, "api") for rule in rules], actor="test")
+        found = await blacklist.entries.search(Filter(text=text))
+    assert [entry.key for entry in found.entries] == ["ivan@acme.test" if text.isascii() else "Иван@acme.test"]
+
+
+async def test_what_shows_a_source_is_found_by_it_wherever_it_came_from(blacklist: Blacklist) -> None:
+    own = await bring(blacklist, "here@acme.test\n")
+    text = f"email,state,source\nthere@acme.test,active,import:{own.id}\nother@acme.test,active,crm\n"
+    await bring(blacklist, text)
+    found = await blacklist.entries.search(Filter(source=f"import:{own.id}"))
+    assert {entry.value for entry in found.entries} == {"here@acme.test", "there@acme.test"}
+    assert {entry.source for entry in found.entries} == {f"import:{own.id}"}

@@ -27,7 +27,7 @@ class Filter:
     lists: Sequence[str] = ()
     """On any of these lists."""
     source: str | None = None
-    """Exactly this source; `import:7` for what an import entered and gave no other source."""
+    """Exactly this source, as an entry shows it: `import:7` also where that came with an export of another store."""
     batch: str | None = None
     """Entered by the import with this identifier."""
     domain: str | None = None

@@ -89,7 +89,7 @@ class FilterModel(StrictRequest):
     cause: Causes = Field(default_factory=list)
     state: States = Field(default_factory=list)
     list: Lists = Field(default_factory=list)
-    source: ShortText | None = Field(None, description="Exactly this source.")
+    source: ShortText | None = Field(None, description="Exactly this source, as an entry shows it.")
     import_id: Identifier | None = Field(None, alias="import", description="Entered by the import with this id.")
     domain: Value | None = Field(None, description="Addresses at this domain and rules about it.")
     q: ShortText | None = Field(None, description="Part of the value or of the note.")

@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, SmallInteger, and_, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, SmallInteger, Text, and_, func, or_, select, type_coerce
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from validator.blacklist.entry import Action, Entry, Event, Kind, State
 from validator.blacklist.filter import Filter
@@ -18,6 +20,24 @@ from validator.blacklist.store.rows import entries, entry_of, event_of, keys_of,
 from validator.blacklist.store.tables import BATCHES, ENTRIES, HISTORY, LISTS
 from validator.database.connecting import AsyncConnection
 from validator.errors import NotFound
+
+
+class _Lowered(FunctionElement[str]):
+    """A key in lower case, whatever its script."""
+
+    type = Text()
+    inherit_cache = True
+    name = "lowered"
+
+
+@compiles(_Lowered)
+def _with_lower(element: Any, compiler: Any, **options: Any) -> str:
+    return f"lower({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Lowered, "postgresql")
+def _with_letters(element: Any, compiler: Any, **options: Any) -> str:
+    return f'lower({compiler.process(element.clauses, **options)} COLLATE "default")'  # its own knows A to Z
 
 
 def of_kinds(kinds: Collection[Kind]) -> ColumnElement[bool]:
@@ -46,9 +66,9 @@ def condition(wanted: Filter, *, now: datetime) -> ColumnElement[bool]:
         parts.append(or_(at_domain, and_(ENTRIES.c.kind != Kind.ADDRESS, ENTRIES.c.key == wanted.domain)))
     if wanted.text:
         pattern = f"%{_escaped(wanted.text.lower())}%"
-        parts.append(
-            or_(ENTRIES.c.key.like(pattern, escape="\\"), func.lower(ENTRIES.c.note).like(pattern, escape="\\"))
-        )
+        # of a key only the ASCII letters are in lower case already
+        key = ENTRIES.c.key if wanted.text.isascii() else _Lowered(ENTRIES.c.key)
+        parts.append(or_(key.like(pattern, escape="\\"), func.lower(ENTRIES.c.note).like(pattern, escape="\\")))
     if wanted.since is not None:
         parts.append(ENTRIES.c.created >= wanted.since)
     if wanted.until is not None:
@@ -70,9 +90,10 @@ async def settled(conn: AsyncConnection, wanted: Filter, *, now: datetime) -> Fi
 
 def _from_source(source: str) -> ColumnElement[bool]:
     head, _, batch = source.partition(":")
-    if head == "import" and batch.isdigit() and len(batch) <= 18:
-        return and_(ENTRIES.c.batch_id == int(batch), ENTRIES.c.source.is_(None))
-    return ENTRIES.c.source == source
+    told = ENTRIES.c.source == source
+    if head == "import" and batch.isascii() and batch.isdigit() and len(batch) <= 18:
+        return or_(told, and_(ENTRIES.c.batch_id == int(batch), ENTRIES.c.source.is_(None)))
+    return told
 
 
 def _escaped(text: str) -> str:
@@ -150,7 +171,7 @@ async def by_key(conn: AsyncConnection, kind: Kind, key: str) -> list[Entry]:
 async def history(conn: AsyncConnection, entry: Entry, *, now: datetime) -> list[Event]:
     """Everything that happened to an entry, oldest first.
 
-    Some lines are not stored: that an import entered it, that it expired, and that an override did.
+    Some lines are not stored: that an import entered it and was undone, that it expired, and that an override did.
     """
     rows = (await conn.execute(select(HISTORY).where(HISTORY.c.entry_id == int(entry.id)).order_by(HISTORY.c.id))).all()
     events = [event_of(row, entry) for row in rows]
@@ -158,7 +179,17 @@ async def history(conn: AsyncConnection, entry: Entry, *, now: datetime) -> list
     if first is not None and first.import_id is not None:
         batch = (await conn.execute(select(BATCHES).where(BATCHES.c.id == int(first.import_id)))).one_or_none()
         if batch is not None:
+            if batch.undone is not None:
+                undone = Event(Action.UNDONE, batch.undone, batch.undone_by or "", "", first.import_id, None)
+                events = _with_undo(events, undone, entry)
             events.insert(0, Event(Action.ADDED, batch.created, batch.actor, batch.name, first.import_id, None))
-            if batch.undone is not None and entry.state is State.UNDONE:
-                events.append(Event(Action.UNDONE, batch.undone, batch.undone_by or "", "", first.import_id, None))
     return with_ends(with_expiries(events, entry, now), await lapsed_allowances(conn, entry.kind, entry.key, now=now))
+
+
+def _with_undo(events: list[Event], undone: Event, entry: Entry) -> list[Event]:
+    """The history with the undo of the import that entered it, where the entry was as if it had never been."""
+    states = [*(None if event.before is None else event.before.state for event in events), entry.state]
+    if State.UNDONE not in states:
+        return events
+    place = states.index(State.UNDONE)
+    return [*events[:place], undone, *events[place:]]
