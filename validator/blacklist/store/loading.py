@@ -46,8 +46,9 @@ _HEAVIER = (
 )
 """A row whose own time is over blocks nobody, so whatever its cause it takes no block away unless told to replace."""
 _SEEN_ERASED = (
-    "UPDATE stage SET key = erased_key, value = NULL, note = NULL WHERE erased_key IS NOT NULL AND EXISTS"
-    " (SELECT 1 FROM blacklist_entry e WHERE e.kind = stage.kind AND e.key = stage.erased_key AND e.list_id = stage.list_id)"
+    "UPDATE stage SET key = erased_key, value = NULL, note = NULL WHERE erased_key IS NOT NULL"
+    " AND EXISTS (SELECT 1 FROM blacklist_entry e"
+    " WHERE e.kind = stage.kind AND e.key = stage.erased_key AND e.list_id = stage.list_id)"
 )
 """What a file notes of an erased address may name it: such a note is not kept."""
 _PLAN = f"""
