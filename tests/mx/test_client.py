@@ -13,7 +13,7 @@ import pytest
 
 from tests.dns_servers import free_port
 from tests.nameserver import NameServer
-from validator.mx import care, pursuit
+from validator.mx import canary, care, pursuit
 from validator.mx.answer import Answer, AnswerKind, Fault, RecordType
 from validator.mx.client import DnsClient
 from validator.mx.health import ResolverState, ServerState
@@ -217,6 +217,20 @@ async def test_the_canary_finds_a_rewriting_resolver(server: NameServer, address
         assert (await asking.route("aonly.mc.test", timeout_s=PATIENCE_S)).outcome is RouteOutcome.UNKNOWN
         assert (await asking.route("mxdead.mc.test", timeout_s=PATIENCE_S)).outcome is RouteOutcome.UNKNOWN
         assert (await asking.route("ok1.mc.test", timeout_s=PATIENCE_S)).outcome is RouteOutcome.DELIVERABLE
+
+
+async def test_a_rewriting_resolver_that_misses_a_canary_is_not_believed_meanwhile(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.rewriting = "1.2.3.99"
+    async with client(server.address) as asking:
+        assert await asking.invented_addresses() == {"1.2.3.99"}
+        server.silent = True
+        monkeypatch.setattr(canary, "CANARY_TIMEOUT_S", 0.1)
+        assert await asking.invented_addresses() == {"1.2.3.99"}
+        server.silent, server.rewriting = False, None
+        monkeypatch.setattr(canary, "CANARY_TIMEOUT_S", PATIENCE_S)
+        assert await asking.invented_addresses() == frozenset()
 
 
 async def test_only_so_many_questions_are_under_way_and_the_rest_wait_their_turn(server: NameServer) -> None:

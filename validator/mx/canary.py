@@ -33,10 +33,10 @@ def impossible_name() -> str:
 
 
 async def invented_addresses(client: DnsClient, clock: Callable[[], float]) -> frozenset[str]:
-    """Ask every server of *client*, note on each whether it rewrites, and return all invented addresses.
+    """Ask every server of *client*, note on each what it invents, and return all invented addresses.
 
-    Several names and both types: search pages have several addresses, and some resolvers invent IPv6 ones only. A
-    server that does not answer keeps its mark.
+    Several names and both types: search pages have several addresses, and some resolvers invent IPv6 ones only. Of a
+    server that does not answer what it invented the last time still counts.
     """
     loop = asyncio.get_running_loop()
     questions = [(impossible_name(), rtype) for _ in range(CANARIES) for rtype in (RecordType.A, RecordType.AAAA)]
@@ -49,10 +49,10 @@ async def invented_addresses(client: DnsClient, clock: Callable[[], float]) -> f
     invented: set[str] = set()
     for server, futures in waiting:
         answers = await asyncio.gather(*futures)
-        found = {address for answer in answers for address in cast("tuple[str, ...]", answer.records)}
+        found = frozenset(address for answer in answers for address in cast("tuple[str, ...]", answer.records))
         if found or any(answer.fault is None for answer in answers):
-            server.rewriting = bool(found)
-        invented |= found
+            server.invented = found
+        invented |= server.invented
     return frozenset(invented)
 
 

@@ -183,8 +183,8 @@ class Server:
         self.unanswered = 0
         self.answer_s = 0.0
         """Smoothed time to an answer; 0 before the first."""
-        self.rewriting = False
-        """Set by the canary."""
+        self.invented: frozenset[str] = frozenset()
+        """Addresses it gives to names that do not exist; set by the canary."""
         self.probing = False
         self.known_question = ("", int(RecordType.NS))
         """One that it has answered, for probes; at first the name servers of the root."""
@@ -245,4 +245,4 @@ class Server:
     def health(self) -> ServerHealth:
         """The record, for people."""
         took = round(self.answer_s * 1000, 3) if self.answer_s else None
-        return ServerHealth(self.name, self.state, self.unanswered, took, self.rewriting)
+        return ServerHealth(self.name, self.state, self.unanswered, took, bool(self.invented))
