@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.mx.tables import SERVFAIL, TIMEOUT, Clock, TableSource, absent, addresses, mx, nowhere, resolver
+from validator.metrics import REGISTRY
 from validator.mx.answer import Answer, RecordType
 from validator.mx.cache import FAILURE_TTL_S, MAX_NEGATIVE_TTL_S, POSITIVE_TTL_S, STALE_S
 from validator.mx.health import ResolverState
-from validator.mx.resolver import MxResolver
+from validator.mx.resolver import MxResolver, Served
 from validator.mx.route import HostOutcome, MailRoute, RouteFinding, RouteOutcome
 
 GOOD = addresses("1.2.3.4")
@@ -277,6 +278,25 @@ async def test_a_flood_of_new_names_under_one_domain_is_stopped_and_others_are_n
     lab.clock.now += 1
     assert (await lab.route("x999.victim.org")).outcome is RouteOutcome.NO_MAIL
     await lab.resolver.aclose()
+
+
+async def test_a_name_beyond_the_budget_counts_as_refused_and_as_nothing_else() -> None:
+    before = served()
+    lab = Lab(names_per_s=1, names_burst=1)
+    await lab.resolver.start()
+    for number in range(5):
+        lab.source.domain(f"x{number}.victim.org", nowhere(60))
+        await lab.route(f"x{number}.victim.org")
+    await lab.resolver.aclose()
+    assert {result: count - before[result] for result, count in served().items() if count != before[result]} == {
+        "miss": 1,
+        "refused": 4,
+    }
+
+
+def served() -> dict[str, float]:
+    """How domains were served so far."""
+    return {one.value: REGISTRY.get_sample_value("validator_dns_cache_total", {"result": one}) or 0 for one in Served}
 
 
 async def test_a_rewriting_resolver_is_named_and_its_invented_addresses_prove_nothing() -> None:

@@ -57,7 +57,7 @@ class Served(StrEnum):
     STALE = "stale"
     """An expired route was served because DNS did not answer."""
     FAILED = "failed"
-    """It failed a moment ago and was not asked again."""
+    """It failed a moment ago, or no resolver answers, and it was not asked."""
     REFUSED = "refused"
     """Too many new names under one domain."""
 
@@ -178,8 +178,9 @@ class MxResolver:
         if lookup is None:
             refusal = self._refusal(domain, now)
             if refusal is not None:
-                self._served[Served.STALE if stale else Served.FAILED] += 1
-                return stale or refusal
+                served, route = refusal
+                self._served[Served.STALE if stale else served] += 1
+                return stale or route
             self._served[Served.MISS] += 1
             lookup = self._begin(domain, now + timeout_s - MARGIN_S)
         else:
@@ -263,19 +264,19 @@ class MxResolver:
         found_at, expires_at = self._moments.of(now, found.ttl_s)
         return _new(MailRoute, (domain, outcome, finding, hosts, found.implicit, False, expires_at, found_at))
 
-    def _refusal(self, domain: str, now: float) -> MailRoute | None:
-        """Why *domain* is not asked now, as an UNKNOWN route; None when it may be."""
+    def _refusal(self, domain: str, now: float) -> tuple[Served, MailRoute] | None:
+        """Why *domain* is not asked now, FAILED or REFUSED, and that as an UNKNOWN route; None when it may be."""
+        served = Served.FAILED
         retry_at = self._failures.retry_at(domain, now)
         if retry_at is not None:
             finding = self._faults.get(domain) or RouteFinding.TIMEOUT
         elif self._source.is_down():
             finding, retry_at = RouteFinding.RESOLVER_DOWN, now + 1.0
         elif not self._budget.allows(domain, now):
-            self._served[Served.REFUSED] += 1
-            finding, retry_at = RouteFinding.OVER_BUDGET, now + 1.0
+            served, finding, retry_at = Served.REFUSED, RouteFinding.OVER_BUDGET, now + 1.0
         else:
             return None
-        return MailRoute(domain, RouteOutcome.UNKNOWN, finding, (), False, False, retry_at, now)
+        return served, MailRoute(domain, RouteOutcome.UNKNOWN, finding, (), False, False, retry_at, now)
 
     def _servable(self, route: MailRoute) -> MailRoute | None:
         """The expired route of a domain that took mail, to be served while DNS does not answer.

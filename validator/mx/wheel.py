@@ -69,7 +69,7 @@ class Wheel(Generic[Item]):
         return bucket
 
     def held(self) -> list[Item]:
-        """Everything that is not due yet."""
+        """Everything that waits for its time."""
         return [item for bucket in self._buckets.values() for item in bucket]
 
     def watch(self) -> None:
