@@ -351,7 +351,7 @@ class Imports:
             judge=options.judge,
             encoding=options.encoding,
         )
-        job = Job(batch, self._owner, actor, defaults, secret=secret)
+        job = Job(batch, self._owner, actor, defaults, secret=secret, own_secret=self._database.erase_key)
         return replace(job, revive=options.revive, replace=options.replace, force=options.force)
 
     def _importer(self, link: Link, job: Job) -> Importer:

@@ -16,7 +16,16 @@ from validator.blacklist.importing import NOT_THE_RECIPIENT, WARNINGS, Defaults,
 from validator.blacklist.keys import erased_key
 from validator.blacklist.store.block import Block, Counts, Staged
 from validator.blacklist.store.codes import CauseCode, KindCode, StateCode
-from validator.blacklist.store.loading import BLOCK_ROWS, Link, Superseded, chunks_of, list_id, load, rehearse
+from validator.blacklist.store.loading import (
+    BLOCK_ROWS,
+    ErasedMeanwhile,
+    Link,
+    Superseded,
+    chunks_of,
+    list_id,
+    load,
+    rehearse,
+)
 from validator.blacklist.store.undoing import undo_additions, undo_changes
 from validator.database import microseconds
 
@@ -31,6 +40,7 @@ _STATES = {code.name: int(code) for code in StateCode}
 _MOST_ITEMS = 4 * BLOCK_ROWS
 _FIRST = 2**62
 _TOO_MANY_LISTS = f"there are {MAX_LISTS} lists already"
+_ERASE_KEY = "SELECT erase_key FROM blacklist_meta"
 _CURSOR = "SELECT b.status, b.owner, b.undo_cursor FROM blacklist_batch b WHERE b.id = :batch"
 
 Clock = Callable[[], int]
@@ -63,6 +73,8 @@ class Job:
     """Also rules that would hit half the world."""
     secret: bytes | None = None
     """Key of erased addresses' hashes, when something was erased."""
+    own_secret: bytes | None = None
+    """The operator's key for them, if there is one: used from the first erasure on."""
 
 
 class Importer:
@@ -74,6 +86,7 @@ class Importer:
         self._job = job
         self._clock = clock
         self._stop = stop
+        self._secret = job.secret
         self._reader = Reader(job.defaults)
         self._block = Block()
         self._items = 0
@@ -109,11 +122,11 @@ class Importer:
         return self.counts
 
     def _items_of(self, chunks: Iterable[bytes]) -> Iterator[Row | Fault | Run]:
-        runs = self._job.secret is None  # among erased addresses each one is looked for by a hash of its own
         for chunk in chunks:
             if self._stop.is_set():
                 raise Stopped
             self._bytes += len(chunk)
+            runs = self._secret is None  # among erased addresses each one is looked for by a hash of its own
             yield from self._reader.feed_runs(chunk) if runs else self._reader.feed(chunk)
         yield from self._reader.finish()
 
@@ -136,6 +149,10 @@ class Importer:
             rest = run.cut(done)[1]
         while rest is not None:
             self._make_room(progress)
+            if self._secret is not None:  # somebody was erased while this import went on
+                for one in rest.rows():
+                    self._take(one, progress)
+                return
             part, rest = rest.cut(BLOCK_ROWS - self._block.size)
             row = self._staged(part.first)
             if row is not None:
@@ -201,7 +218,7 @@ class Importer:
             now if row.created is None else min(now, microseconds(row.created)),
             None if row.last_event is None else microseconds(row.last_event),
             None if row.expires is None else microseconds(row.expires),
-            erased_key(rule.key, job.secret) if plain and job.secret is not None else None,
+            erased_key(rule.key, self._secret) if plain and self._secret is not None else None,
         )
 
     def _list(self, name: str) -> int | None:
@@ -216,7 +233,7 @@ class Importer:
 
     def _commit(self, line: int, progress: Progress) -> None:
         block, self._block, self._items = self._block, Block(), 0
-        block.lines, block.bytes, block.erased = line, self._bytes, self._job.secret is not None
+        block.lines, block.bytes, block.erased = line, self._bytes, self._secret is not None
         job = self._job
         self._now = self._clock()
         values = {
@@ -229,11 +246,20 @@ class Importer:
             "replace": int(job.replace),
         }
         if job.batch:
-            load(self._link, block, self.counts, values, lambda document: orjson.dumps(document).decode())
+            try:
+                load(self._link, block, self.counts, values, _encoded)
+            except ErasedMeanwhile:
+                secret = self._secret = self._job.own_secret or self._link.rows(_ERASE_KEY)[0][0]
+                block.look_for_erased(lambda key: erased_key(key, secret))
+                load(self._link, block, self.counts, values, _encoded)
         else:
             rehearse(self._link, block, self.counts, values)
             self.first_faults += block.faults
         progress(self.counts, self._bytes)
+
+
+def _encoded(document: object) -> str:
+    return orjson.dumps(document).decode()
 
 
 def stored_chunks(link: Link, batch: int) -> Iterator[bytes]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
 Staged = tuple[Any, ...]
 """kind, key, list_id, value, below, cause, state, source, note, created, last_event, expires, erased_key."""
+
+
+STAGE_COLUMNS: Final = (
+    "kind", "key", "list_id", "value", "below", "cause", "state", "source", "note", "created", "last_event", "expires",
+    "erased_key",
+)  # fmt: skip
+_KIND, _KEY = STAGE_COLUMNS.index("kind"), STAGE_COLUMNS.index("key")
 
 
 @dataclass(slots=True)
@@ -19,14 +27,15 @@ class StagedRun:
     text: list[str] = field(default_factory=list)
     """Their keys, each with a line feed after it, in pieces. ASCII letters, digits and `. _ - + @`, nothing else."""
 
+    def rows(self) -> Iterator[Staged]:
+        """Them one by one."""
+        for key in "".join(self.text).splitlines():
+            yield (*self.row[:_KEY], key, *self.row[_KEY + 1 :])
+
 
 Part = list[Staged] | StagedRun
 """Some rows of a block."""
 
-STAGE_COLUMNS: Final = (
-    "kind", "key", "list_id", "value", "below", "cause", "state", "source", "note", "created", "last_event", "expires",
-    "erased_key",
-)  # fmt: skip
 _JUDGED = itemgetter(*(STAGE_COLUMNS.index(name) for name in ("cause", "state", "expires")))
 
 
@@ -107,6 +116,12 @@ class Block:
         assert isinstance(last, list)
         last.append(row)
         self.size += 1
+
+    def look_for_erased(self, hash_of: Callable[[str], str]) -> None:
+        """Have its addresses looked for among the erased ones as well, by what *hash_of* makes of their keys."""
+        rows = (part.rows() if isinstance(part, StagedRun) else part for part in self.parts)
+        self.parts = [[(*row[:-1], hash_of(row[_KEY]) if row[_KIND] == 0 else None) for row in part] for part in rows]
+        self.erased = True
 
     def add_run(self, row: Staged, text: str, count: int) -> None:
         """Append *count* rows like *row*, with these keys."""

@@ -118,6 +118,7 @@ UPDATE blacklist_entry AS e
    AND (({_HEAVIER}) OR (s.below AND NOT e.below))"""  # noqa: S608
 """The heaviest of several rows for one key decides, also when the first of them was just entered."""
 _ANY = 2**62
+_ERASURES = "SELECT erasures FROM blacklist_meta"
 _NEWEST = "SELECT COALESCE(MAX(id), 0) FROM blacklist_entry"
 _COUNT_PLAN = """
 SELECT p.action, e.state, CASE WHEN e.batch_id = :batch AND e.revision = 0 THEN 1 ELSE 0 END, COUNT(*)
@@ -162,6 +163,10 @@ class Superseded(Exception):
     """The import is not this process's to continue any more."""
 
 
+class ErasedMeanwhile(Exception):
+    """Somebody was erased, and the block does not say by which hashes to look for its addresses."""
+
+
 def list_id(link: Link, name: str, *, make: bool, now: int, actor: str) -> int | None:
     """The number of a named list, if *make* made when it is not there; None when there are too many already.
 
@@ -178,7 +183,8 @@ def list_id(link: Link, name: str, *, make: bool, now: int, actor: str) -> int |
 def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], encode: Any) -> None:
     """Enter one block and its progress in one transaction; *total* is brought up to date with it.
 
-    *values* holds batch, owner, actor, source, now, revive and replace. Raises `Superseded` and `StorageUnavailable`.
+    *values* holds batch, owner, actor, source, now, revive and replace. Raises `Superseded`, `ErasedMeanwhile` and
+    `StorageUnavailable`, and then has done nothing.
     """
     link.stage(block.parts)
     counts = Counts(**block.counts.document())
@@ -189,6 +195,8 @@ def load(link: Link, block: Block, total: Counts, values: Mapping[str, object], 
             raise Superseded
         if block.erased:
             link.run(_SEEN_ERASED)
+        elif link.rows(_ERASURES)[0][0]:
+            raise ErasedMeanwhile
         [(newest,)] = link.rows(_NEWEST)
         entered = link.run(_ENTER, values)
         counts.added += entered
