@@ -56,6 +56,12 @@ async def test_one_file_holds_many_domains_and_says_which_of_them_fail(tmp_path:
     ]
 
 
+def test_an_alias_that_makes_the_name_too_long_leads_nowhere() -> None:
+    data = ZoneData(f"d.test. DNAME {'.'.join(['t' * 63] * 3)}.\n")
+    answer = zone_answer(data, f"{'a' * 63}.d.test", RecordType.MX)
+    assert answer.kind is AnswerKind.NO_NAME
+
+
 def test_absence_is_bounded_by_the_soa_above_the_name() -> None:
     data = ZoneData(MANY_DOMAINS)
     assert zone_answer(data, "x.provider.net", RecordType.MX).ttl_s == 30
@@ -72,6 +78,7 @@ def test_absence_is_bounded_by_the_soa_above_the_name() -> None:
         ("пример.рф. MX 10 mx.example.org.", "line 1"),
         ("\n;! EXPLODE example.org", "line 2"),
         (";! SERVFAIL", "line 1"),
+        ("\n;! TIMEOUT a..example.org", "zone file, line 2: "),
         ("$INCLUDE /etc/passwd", "zone file"),
         ("a.org. MX ten\n", "zone file, line 1: expecting"),
         ("a.org. A 1.2.3.4\n\nb.org. A x\nc.org. A 1.1.1.1\n", "zone file, line 3: "),

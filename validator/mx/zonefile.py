@@ -133,7 +133,11 @@ class ZoneData:
         words = line.removeprefix(_DIRECTIVE).split()
         if len(words) != 2 or words[0].upper() not in _FAULTS:
             raise SettingsError(f"zone file, line {number}: not `;! {'|'.join(_FAULTS)} name`")
-        self.faults[dns.name.from_text(words[1].lower(), idna_codec=None)] = _FAULTS[words[0].upper()]
+        try:
+            name = dns.name.from_text(words[1].lower(), idna_codec=None)
+        except dns.exception.DNSException as error:
+            raise SettingsError(f"zone file, line {number}: {error}") from error
+        self.faults[name] = _FAULTS[words[0].upper()]
 
     def fault(self, name: dns.name.Name) -> Fault | None:
         """The failure that the file asks for at *name* or above it."""
@@ -162,7 +166,10 @@ class ZoneData:
                 return ZoneReply(tuple(chain), exists, False, self._soa(name))
             owner, records = moved
             chain.append(_rrset(owner, records))
-            target = name.relativize(owner).concatenate(records[0].target)
+            try:
+                target = name.relativize(owner).concatenate(records[0].target)
+            except dns.name.NameTooLong:  # a name server says YXDOMAIN (RFC 6672 2.2)
+                return ZoneReply(tuple(chain), False, False, self._soa(name))
             chain.append(dns.rrset.from_text(name, records.ttl, "IN", "CNAME", target.to_text()))
             name = target
         return ZoneReply(tuple(chain), True, False, None)
