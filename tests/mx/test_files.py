@@ -124,6 +124,25 @@ def test_a_damaged_snapshot_names_the_line(line: str) -> None:
         read_snapshot(["", line])
 
 
+@pytest.mark.parametrize(
+    ("rtype", "records", "ttl_s"),
+    [
+        ("MX", "[1]", "60"),
+        ("MX", '[[1, "a.org", 2]]', "60"),
+        ("MX", '[["low", "a.org"]]', "60"),
+        ("MX", '[[10, "a.org"]]', '"long"'),
+        ("MX", "[]", "60"),
+        ("A", '["a.org"]', "60"),
+        ("AAAA", "[1]", "60"),
+        ("TXT", "[[1]]", "60"),
+    ],
+)
+def test_a_recorded_answer_that_no_server_gives_is_damaged_too(rtype: str, records: str, ttl_s: str) -> None:
+    line = f'{{"name":"a.org","type":"{rtype}","answer":"records","records":{records},"ttl_s":{ttl_s},"aliases":0}}'
+    with pytest.raises(SettingsError, match="line 1: not a recorded answer"):
+        read_snapshot([line])
+
+
 def test_a_snapshot_is_read_as_it_was_written() -> None:
     data = ZoneData(ZONE_FILE.read_text())
     names = ("ok1.mc.test", "null.mc.test", "nothere.mc.test", "owncname.mc.test", "loop.mc.test")

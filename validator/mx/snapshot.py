@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from validator.errors import SettingsError
 from validator.mx.answer import Answer, AnswerKind, Fault, RecordType, failed
 from validator.mx.health import ServerHealth, ServerState
 from validator.mx.source import AnswerSource, OnAnswer
+from validator.mx.special import canonical_address
 
 Key = tuple[str, int]
 
@@ -29,12 +31,31 @@ def read_snapshot(lines: Iterable[str]) -> dict[Key, Answer]:
             fields: dict[str, Any] = json.loads(line)
             rtype = RecordType[fields["type"]]
             kind = AnswerKind(fields["answer"])
-            records = tuple(tuple(record) if isinstance(record, list) else record for record in fields["records"])
+            records = tuple(_record(rtype, raw) for raw in fields["records"])
+            if bool(records) is not (kind is AnswerKind.RECORDS):
+                raise ValueError("records and the sort of answer disagree")
+            ttl_s = None if fields["ttl_s"] is None else int(fields["ttl_s"])
             fault = Fault(fields["fault"]) if kind is AnswerKind.FAILED else None
-            answers[str(fields["name"]), int(rtype)] = Answer(kind, records, fields["ttl_s"], fault, fields["aliases"])
+            answers[str(fields["name"]), int(rtype)] = Answer(kind, records, ttl_s, fault, int(fields["aliases"]))
         except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(f"snapshot, line {number}: not a recorded answer") from error
     return answers
+
+
+def _record(rtype: RecordType, raw: Any) -> Any:
+    """One record as `Answer.records` holds it; ValueError or TypeError when *raw* is none of that type."""
+    if rtype is RecordType.MX:
+        preference, host = raw
+        return int(preference), _text(host)
+    if rtype in (RecordType.A, RecordType.AAAA):
+        return canonical_address(ip_address(_text(raw)).packed)
+    return _text(raw)
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise TypeError("not a text")
+    return raw
 
 
 def write_snapshot(answers: dict[Key, Answer]) -> str:
