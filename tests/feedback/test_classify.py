@@ -238,6 +238,19 @@ def test_the_public_replies_are_judged_well(classifier: Classifier) -> None:
         ),
         ("535 5.7.8 Error: authentication failed: user unknown", "sender_account_error"),
         ("450 4.7.1 <host.example>: Helo command rejected: Host not found", "sender_ip_blocked"),
+        ("550 5.7.1 We do not accept mails from this sender here", "sender_rejected"),
+        ("550 5.7.1 The recipient does not accept mails from this sender", "sender_rejected"),
+        ("550 Your domain does not exist", "sender_rejected"),
+        ("550 Absender-Domain existiert nicht", "sender_rejected"),
+        ("550 Reply-To domain has no MX", "sender_rejected"),
+        ("550 5.7.1 The domain that the message links to does not exist", "policy_rejected"),
+        ("550 5.7.1 no MX record for the links in this message", "policy_rejected"),
+        ("550 Your account is blocked, no mail can be sent from it", "sender_account_error"),
+        ("553 Sender's account is inactive", "sender_account_error"),
+        ("550 Delivery to this user is disabled for external senders", "policy_rejected"),
+        ("550 This address no longer accepts mail from your server", "policy_rejected"),
+        ("550 Our domain does not accept mail larger than 10 MB", "message_too_large"),
+        ("550 too many nonexistent users, directory harvest attack (in reply to RCPT TO command)", "sender_ip_blocked"),
         ("550 too many unknown users from your IP", "sender_ip_blocked"),
         ("550 5.7.1 <b@example.org>: Recipient address rejected: Please see http://www.openspf.org/Why?s=mfrom",
          "sender_auth_failed"),
@@ -250,6 +263,24 @@ def test_a_mailbox_or_domain_that_is_missing_on_the_senders_side_is_no_fault_of_
 ) -> None:
     found = classifier.classify_text(text)
     assert (found.reason, found.disposition) == (reason, "sender")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "disposition"),
+    [
+        ("450 Requested mail action not taken: mailbox unavailable (in reply to RCPT TO command)",
+         "recipient_filtered", "soft"),
+        ("550 Requested action not taken: mailbox unavailable (in reply to RCPT TO command)",
+         "mailbox_not_found", "hard"),
+        ("550 This system does not accept mail at the moment", "remote_system_error", "transient"),
+        ("556 This system does not accept mail", "domain_no_mail", "hard"),
+    ],
+)  # fmt: skip
+def test_a_refusal_for_now_is_not_the_end_of_a_mailbox_or_domain(
+    classifier: Classifier, text: str, reason: str, disposition: str
+) -> None:
+    found = classifier.classify_text(text)
+    assert (found.reason, found.disposition) == (reason, disposition)
 
 
 def test_an_alias_that_is_unknown_is_a_mailbox_and_no_domain(classifier: Classifier) -> None:
