@@ -15,6 +15,8 @@ SAID = {
         einen solchen Empfänger: Empfänger ist unbekannt
         diese Adresse existiert nicht bei uns
         на нашем сервере такого пользователя не существует
+        spiacenti, non esiste l'utente indicato
+        sorry, there is no one by that name
         указанный адрес не найден
         пользователь anna не найден
         скринька не існує
@@ -48,6 +50,9 @@ SAID = {
         nažalost korisnik ne postoji
     """,
     "mailbox_full": """
+        приносимо вибачення, скринька переповнена
+        there is insufficient space in mailbox
+        niestety skrzynka pocztowa jest przepełniona
         the recipient has exhausted the storage quota
         das Postfach von Anna ist leider voll
         у получателя переполнен почтовый ящик
@@ -87,6 +92,7 @@ SAID = {
     "message_too_large": """
         die Nachricht ist zu groß
         сообщение слишком большое
+        ваше письмо слишком большое
         message trop volumineux
         el mensaje es demasiado grande
         mensagem muito grande
@@ -96,6 +102,7 @@ SAID = {
     """,
     "content_spam": """
         als Spam eingestuft
+        niestety wykryto spam
         письмо похоже на спам
         rejeté comme spam
         rechazado por spam
@@ -113,6 +120,9 @@ SAID = {
     """,
     "sender_ip_blocked": """
         ваш ip-адрес у нас заблокирован
+        Ihre IP-Adresse ist gesperrt
+        o seu IP está bloqueado
+        您的IP被拒绝
         votre adresse ip est bloquée
         su servidor está en lista negra
     """,

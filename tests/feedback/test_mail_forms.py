@@ -61,3 +61,12 @@ def test_a_complaint_whose_parts_are_out_of_place_is_read_from_its_text(classifi
     head = "From: fbl@isp.example\nSubject: complaint\n\nA complaint.\n\n"
     assert _reported(head + fields, classifier) == [("complaint", "anna@far.example")]
     assert _reported(head + fields.replace("User-Agent: x/1\n", ""), classifier) == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["Automatyczna odpowiedź: oferta", "Автоматична відповідь: новини", "Otomatik yanıt: x", "Automatisk svar: x"],
+)
+def test_an_answer_of_a_robot_is_told_by_its_subject_in_many_languages(classifier: Classifier, subject: str) -> None:
+    raw = f"From: Anna <anna@far.example>\nTo: list@sender.example\nSubject: {subject}\n\nx\n"
+    assert judge_message(raw.encode(), classifier).kind is MailKind.AUTO_REPLY

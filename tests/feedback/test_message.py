@@ -385,6 +385,9 @@ def test_an_address_field_that_is_none_names_nobody() -> None:
     assert address_in_field("rfc822;|/usr/bin/prog a@b.example /home") == ""
     assert address_in_field("rfc822; <a@b.example>") == "a@b.example"
     assert address_in_field("utf-8; a@b.example") == "a@b.example"
+    assert address_in_field(r"UTF-8; \x{43F}\x{435}\x{442}\x{440}@b.example") == "петр@b.example"
+    assert address_in_field(r"rfc822; \x{43F}@b.example") == r"\x{43F}@b.example"
+    assert "\n" not in address_in_field(r"utf-8; a\x{0A}\x{85}\x{2028}\x{D800}\x{FFFFFF}@b.example")
     assert address_in_field("rfc822;/var/mail/a") == ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -62,10 +63,23 @@ _WHOLE = re.compile(
 )
 
 
+_EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+"""A character outside ASCII in an address of the type `utf-8` (RFC 6533 section 3)."""
+
+
 def address_in_field(value: str) -> str:
     """The address of a field such as `rfc822; <a@b>`; empty when the field holds a pipe, a path or a bare name."""
-    match = _WHOLE.match(value.strip()[:_MAX_FIELD])
+    text = value.strip()[:_MAX_FIELD]
+    if text[:6].lower() == "utf-8;":
+        text = _EMBEDDED.sub(_as_character, text)
+    match = _WHOLE.match(text)
     return match.group(1).strip(".") if match else ""
+
+
+def _as_character(match: re.Match[str]) -> str:
+    """What stands for itself in an address: a letter or a digit; anything else stays escaped."""
+    code = int(match[1], 16)
+    return chr(code) if 0x7F < code <= sys.maxunicode and chr(code).isalnum() else match[0]
 
 
 def same_address(one: str, other: str) -> bool:

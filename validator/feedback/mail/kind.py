@@ -34,7 +34,8 @@ _ROBOT_SUBJECT = re.compile(
     r"|automatisch antwoord|automatiskt svar|vacation|on (?:vacation|leave)|away from|i am (?:away|out)"
     r"|fuera de la oficina"
     r"|absence|autoantwort|автоматический ответ|автоответ|自動(?:返信|応答)|不在|自动回复|자동 ?회신"
-    r"|resposta automática)",
+    r"|resposta automática|automatyczna odpowiedź|автоматична відповідь|automatická odpověď|automatisk svar"
+    r"|automaattinen vastaus|automatikus válasz|otomatik yanıt|răspuns automat|αυτόματη απάντηση|automatski odgovor)",
     re.IGNORECASE,
 )
 _WORDS_OF_ROBOTS = re.compile(
