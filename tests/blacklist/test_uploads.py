@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from validator.blacklist.import_options import ImportOptions
 from validator.blacklist.imports import PIECE_BYTES
 from validator.blacklist.service import Blacklist
 from validator.blacklist.store.batches import LEASE_S
+from validator.blacklist.store.block import Block
+from validator.blacklist.store.loading import Link, load
 from validator.database import Database
 from validator.errors import StorageUnavailable
 
@@ -59,6 +62,35 @@ async def test_a_body_that_another_process_took_for_abandoned_is_not_acknowledge
     async with database.reading() as conn:
         assert (await conn.exec_driver_sql("SELECT COUNT(*) FROM blacklist_chunk")).scalar_one() == 0
     assert not await blocked(blacklist, "later@example.com")
+
+
+async def test_what_waited_behind_its_own_import_goes_on_where_that_broke_off(
+    blacklist: Blacklist, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("validator.blacklist.worker.BLOCK_ROWS", 2)
+    loop, blocks = asyncio.get_running_loop(), 0
+
+    def enter(link: Link, block: Block, *rest: Any) -> None:
+        nonlocal blocks
+        blocks += 1
+        if blocks == 1:  # so slow that its own process takes it for abandoned
+            clock.pass_days(2 * LEASE_S / 86_400)
+            asyncio.run_coroutine_threadsafe(blacklist.imports.continue_abandoned(), loop).result(10)
+        elif blocks == 2:
+            raise StorageUnavailable("for a moment")
+        load(link, block, *rest)
+
+    monkeypatch.setattr("validator.blacklist.worker.load", enter)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"no address\n" + b"".join(b"%d@example.com\n" % number for number in range(4))
+
+    batch = await upload(blacklist, body())
+    batch = await blacklist.imports.wait(batch.id, timeout_s=30)
+    assert batch.status is BatchStatus.DONE
+    counted = {name: batch.counts[name] for name in ("added", "duplicates", "faults", "lines")}
+    assert counted == {"added": 4, "duplicates": 0, "faults": 1, "lines": 5}
+    assert len((await blacklist.imports.faults(batch.id, limit=10))[0]) == 1
 
 
 async def test_a_dry_run_that_is_given_up_leaves_no_thread_waiting(blacklist: Blacklist) -> None:

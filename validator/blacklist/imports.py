@@ -271,10 +271,11 @@ class Imports:
             await asyncio.wait({before})
         with contextlib.suppress(StorageUnavailable):  # the keeper finds it again when the store is back
             async with self._one_at_a_time:
-                if batch.status is BatchStatus.UNDOING:
-                    await self._undo(batch)
-                else:
-                    await self._enter(batch, None, _ignore)
+                now = await self.get(batch.id)  # whoever was here before may have come some way
+                if now.owner == self._owner and now.status is BatchStatus.UNDOING:
+                    await self._undo(now)
+                elif now.owner == self._owner and now.status is BatchStatus.RUNNING:
+                    await self._enter(now, None, _ignore)
 
     async def _enter(self, batch: Batch, chunks: Iterable[bytes] | None, progress: Progress) -> None:
         """Enter what is not entered yet: from *chunks*, or from the stored body."""
