@@ -274,6 +274,7 @@ def test_a_mailbox_or_domain_that_is_missing_on_the_senders_side_is_no_fault_of_
          "mailbox_not_found", "hard"),
         ("550 This system does not accept mail at the moment", "remote_system_error", "transient"),
         ("556 This system does not accept mail", "domain_no_mail", "hard"),
+        ("550 5.7.27 This system does not accept mail", "domain_no_mail", "hard"),
     ],
 )  # fmt: skip
 def test_a_refusal_for_now_is_not_the_end_of_a_mailbox_or_domain(
