@@ -18,6 +18,7 @@ VISIBLE_S = 1.0
 """After the first erasure ever, how long replicas may take to notice that they must ask for hashes as well."""
 MAX_ERASED = 1_000
 """Most addresses in one request."""
+_OTHER = "not the key that earlier erasures were made with"
 
 
 class Erasing:
@@ -33,11 +34,15 @@ class Erasing:
         self._companion = companion
 
     async def check_key(self) -> None:
-        """Raise `SettingsError` when the operator's key is not the one that erased addresses were hashed with."""
-        if self._database.erase_key is not None:
-            async with self._database.reading() as conn:
-                if not await erase_key_matches(conn, _mark(self._database.erase_key)):
-                    raise SettingsError("VALIDATOR_ERASE_KEY: not the key that earlier erasures were made with")
+        """Raise `SettingsError` when the key that there is, or is not, does not find what was erased before.
+
+        Without the operator's key every erased address would pass, and an import would bring it back.
+        """
+        key = self._database.erase_key
+        async with self._database.reading() as conn:
+            if not await erase_key_matches(conn, None if key is None else _mark(key)):
+                fault = "is missing, earlier erasures were made with one" if key is None else _OTHER
+                raise SettingsError(f"VALIDATOR_ERASE_KEY: {fault}")
 
     async def erase(self, rules: Sequence[Rule], *, actor: str) -> int:
         """Wipe these addresses; answers how many of them were known. What blocked still does.

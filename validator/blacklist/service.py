@@ -139,7 +139,7 @@ class Blacklist:
     async def start(self, *, watch: bool = True) -> None:
         """Open the look-ups and begin the background work."""
         await self._matcher.start(watch=watch)
-        if self._database.erase_key is not None and self._matcher.has_erased:
+        if self._matcher.has_erased:
             await self.erasing.check_key()
         if watch:
             self._tasks = [

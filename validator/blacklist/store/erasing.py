@@ -27,10 +27,17 @@ async def begin_erasures(conn: AsyncConnection, mark: bytes | None) -> bool:
     return first
 
 
-async def erase_key_matches(conn: AsyncConnection, mark: bytes) -> bool:
-    """Whether *mark* is that of the key which earlier erasures were made with, if there were any."""
+async def erase_key_matches(conn: AsyncConnection, mark: bytes | None) -> bool:
+    """Whether *mark* is that of the key which earlier erasures were made with, if there were any.
+
+    None stands for the key that the store keeps itself.
+    """
     row = (await conn.execute(select(META.c.erasures, META.c.erase_check))).one()
-    return not row.erasures or (row.erase_check is not None and hmac.compare_digest(bytes(row.erase_check), mark))
+    if not row.erasures:
+        return True
+    if mark is None or row.erase_check is None:
+        return mark is None and row.erase_check is None
+    return hmac.compare_digest(bytes(row.erase_check), mark)
 
 
 async def wipe(conn: AsyncConnection, key: str, *, now: datetime, actor: str) -> bool:
