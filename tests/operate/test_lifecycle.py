@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bench._served import service as served
 from tests.operate.running import read_answer, request_bytes, running
@@ -183,3 +184,12 @@ def test_serving_strangers_without_keys_is_refused_with_exit_code_2(tmp_path: Pa
         served(tmp_path, host="0.0.0.0", **DEMO),
     ):
         pass
+
+
+async def test_a_service_that_finds_no_store_says_that_it_made_an_empty_one(tmp_path: Path) -> None:
+    """Else a volume that was not there after a restart looks like a day on which nobody is on the list."""
+    for expected in (["store.new"], []):
+        with capture_logs() as logged:
+            async with running(tmp_path):
+                pass
+        assert [line["event"] for line in logged if line["event"] == "store.new"] == expected

@@ -52,6 +52,8 @@ class Database:
         self.location: Final = location
         self.timeout_s: Final = timeout_s
         self.erase_key: Final = erase_key
+        self.made = False
+        """There were no tables: it is the first start, or what should be here is elsewhere."""
         self._engines: Engines | None = None
         self._importing = asyncio.Lock()
         self._listeners: list[Listener] = []
@@ -67,11 +69,14 @@ class Database:
         `StorageUnavailable` when it cannot be reached.
         """
         location = locate(url)
+        made = False
         if migrate:
-            await asyncio.to_thread(_bring_up_to_date, location)
+            made = await asyncio.to_thread(_bring_up_to_date, location)
         elif location.path is not None and not location.path.exists():
             raise StorageUnavailable("VALIDATOR_DATABASE_URL: there is no file yet; `validator db upgrade` makes one")
-        return cls(location, timeout_s=timeout_s, erase_key=erase_key)
+        database = cls(location, timeout_s=timeout_s, erase_key=erase_key)
+        database.made = made
+        return database
 
     @property
     def path(self) -> Path | None:
@@ -188,16 +193,17 @@ def _read_file(path: Path, query: str) -> list[Any]:
         connection.close()
 
 
-def _bring_up_to_date(location: Location) -> None:
-    """Run what is missing; a SQLite file that is new or current needs no Alembic for it."""
+def _bring_up_to_date(location: Location) -> bool:
+    """Run what is missing; a SQLite file that is new or current needs no Alembic for it. True: there were no tables."""
     if location.path is not None:
         if not location.path.absolute().parent.is_dir():
             raise StorageUnavailable("VALIDATOR_DATABASE_URL: the folder of the file is not there")
         if location.path.is_dir():
             raise StorageUnavailable("VALIDATOR_DATABASE_URL: a folder stands where the file should be")
+        is_new = not location.path.exists()
         try:
             if migrations.is_current_file(location.path) or migrations.make_file(location.path):
-                return
+                return is_new
         except sqlite3.Error as error:
             if not location.path.exists() and not os.access(location.path.absolute().parent, os.W_OK):
                 raise StorageUnavailable(
@@ -209,6 +215,7 @@ def _bring_up_to_date(location: Location) -> None:
 
     try:
         with translated():
-            upgrade(location.url)
+            before, _ = upgrade(location.url)
     except StorageUnavailable as error:
         raise StorageUnavailable(f"VALIDATOR_DATABASE_URL: {error}") from error
+    return before is None

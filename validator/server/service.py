@@ -62,6 +62,8 @@ class Generation:
             await _started(self.app, stack)
             self.dispatch = Dispatcher(self.app, None if self._is_whole else self._when_whole)
             self._stack = stack.pop_all()
+        if self.runtime.database.made:  # no surprise at a first start, and every surprise at another
+            log.warning("store.new", blacklist="empty")
         return self
 
     async def complete(self) -> None:
