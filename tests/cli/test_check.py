@@ -255,3 +255,10 @@ def test_runs_without_network_open_no_socket(
     done = run(*fixtures, "--format", "json", *words, zone=False)
     assert done.exit_code == 1, done.output
     assert len(done.stdout.splitlines()) == 3
+
+
+def test_the_evidence_names_mail_hosts_as_a_person_reads_them(run: Run) -> None:
+    """It was printed as Python writes a dictionary."""
+    shown = run("--explain", "ivan@gmial.com").output
+    assert "  mail hosts             gmail-smtp-in.l.google.com (142.250.150.26)\n" in shown
+    assert "{" not in shown

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Whom not to send to, why and since when.", no_args_is_help=True)
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="A .env-style settings file.")]
+CAUSES: Final = f"One of {', '.join(Cause)}."
 ListOption = Annotated[str, typer.Option("--list", help="Named list.")]
 Why = Annotated[str, typer.Option("--why", help="For the history.")]
 Force = Annotated[bool, typer.Option("--force", help="Also what would hit half the world.")]
 Expires = Annotated[str | None, typer.Option(help="When it ends; a plain date means the end of that day, UTC.")]
 Kinds = Annotated[list[Kind] | None, typer.Option("--kind", help="Only this kind.")]
-Causes = Annotated[list[Cause] | None, typer.Option("--cause", help="Only this cause.")]
+Causes = Annotated[list[Cause] | None, typer.Option("--cause", metavar="<cause>", help=f"Only this cause. {CAUSES}")]
 Lists = Annotated[list[str] | None, typer.Option("--list", help="Only this list.")]
 Source = Annotated[str | None, typer.Option(help="Only this source.")]
 Domain = Annotated[str | None, typer.Option(help="Only addresses at this domain and rules about it.")]
@@ -127,7 +128,7 @@ def filter_from(
 def add_command(
     values: Annotated[list[str], typer.Argument(help="Addresses, domains (*.x for what is below), hosts, networks.")],
     kind: Annotated[Kind | None, typer.Option(help="What they are; told from the value when missing.")] = None,
-    cause: Annotated[Cause, typer.Option(help="Why.")] = Cause.MANUAL,
+    cause: Annotated[Cause, typer.Option(metavar="<cause>", help=f"Why. {CAUSES}")] = Cause.MANUAL,
     name: ListOption = DEFAULT_LIST,
     note: Annotated[str, typer.Option(help="For people.")] = "",
     expires: Expires = None,
@@ -246,7 +247,7 @@ def remove_command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Have VALUES, or everything that the options find, block no more; who, when and why stay.
+    """Have VALUES, or all that the options find, block no more. Who, when and why stay.
 
     What the options find is shown first, and `validator blacklist undo` brings it all back at once.
     """

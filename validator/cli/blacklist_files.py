@@ -15,6 +15,7 @@ import typer
 from validator.blacklist.entry import DEFAULT_LIST, Cause, Kind, State
 from validator.blacklist.import_options import Encoding
 from validator.cli.blacklist import (
+    CAUSES,
     Causes,
     Domain,
     Expires,
@@ -47,7 +48,9 @@ def import_command(
         Path, typer.Argument(help="txt, CSV with a header, NDJSON, a JSON list, also gzip; - is standard input.")
     ],
     name: ListOption = "default",
-    cause: Annotated[Cause | None, typer.Option(help="Overrules whatever the file says.")] = None,
+    cause: Annotated[
+        Cause | None, typer.Option(metavar="<cause>", help=f"Overrules whatever the file says. {CAUSES}")
+    ] = None,
     kind: Annotated[Kind | None, typer.Option(help="What values are; told apart when missing.")] = None,
     note: Annotated[str, typer.Option(help="For people, for lines that have none.")] = "",
     expires: Expires = None,
@@ -227,7 +230,7 @@ def export_command(
     domain: Domain = None,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Write out what blocks now, or --everything; CSV cells are safe to open in a spreadsheet."""
+    """Write out what blocks now, or --everything. CSV cells are safe to open in a spreadsheet."""
     from dataclasses import replace
 
     from validator.blacklist.export_form import ADDRESS_ONLY, ALL_FIELDS, ExportFormat
@@ -268,7 +271,7 @@ def undo_command(
     identifier: Annotated[str, typer.Argument(help="Number of the import or bulk removal.")],
     settings_file: SettingsFile = None,
 ) -> None:
-    """Undo an import or bulk removal: restores exactly what was before."""
+    """Undo an import or bulk removal. What was before is restored exactly."""
 
     from validator.blacklist.batch import BatchStatus
 

@@ -70,7 +70,7 @@ def imports_command(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Show the imports; their numbers are what `undo`, `faults` and `list --import` take."""
+    """Show the imports. Their numbers are what `undo`, `faults` and `list --import` take."""
     batches, _ = on_list(settings_file, lambda blacklist: blacklist.imports.page(limit=limit))
     rows = [
         (
@@ -91,7 +91,7 @@ def faults_command(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Show the lines of an import that made no entry, or not a whole one. Exit code 1 when there are some."""
+    """Show the faulty lines of an import. They made no entry, or not a whole one. Exit code 1 when there are some."""
 
     async def find(blacklist: Blacklist) -> tuple[list[LineFault], bool]:
         faults, cursor = await blacklist.imports.faults(identifier, limit=limit)
@@ -112,9 +112,9 @@ def erase_command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Wipe ADDRESSES from entries, history, allow-list and reported failures, for good.
+    """Wipe ADDRESSES wherever they stand, for good.
 
-    A keyed hash keeps those blocked that were.
+    That is in entries, history, allow-list and reported failures. A keyed hash keeps those blocked that were.
     """
     rules = {rule.key: rule for rule in (rule_from(address, Kind.ADDRESS) for address in addresses)}
     what = counted(len(rules), "address", "addresses")

@@ -85,7 +85,7 @@ def check_command(
     no_dns: Annotated[bool, typer.Option("--no-dns", help="Ask nobody; what depends on DNS is not judged.")] = False,
     settings_file: Annotated[Path | None, typer.Option("--settings", help="A .env-style settings file.")] = None,
 ) -> None:
-    """Judge ADDRESSES, or the addresses in FILES (- is standard input).
+    """Judge ADDRESSES, or the addresses in FILES. The file - is standard input.
 
     Exit code: 0 all acceptable, 1 some not, 2 usage, 3 could not decide.
     """

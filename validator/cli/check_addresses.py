@@ -90,9 +90,18 @@ def _evidence_lines(verdict: Verdict) -> str:
     ]
     lines += [f"  {finding.reason:22} {finding.outcome:8} {finding.detail}" for finding in explain.findings]
     if explain.dns is not None:
-        lines.append(f"  dns {explain.dns}")
+        lines.append(f"  mail hosts             {hosts_text(explain.dns)}")
     if explain.provider is not None:
-        lines.append(f"  provider {explain.provider['vendor']}")
+        lines.append(f"  provider               {explain.provider['vendor']}")
     if explain.flags:
-        lines.append(f"  flags {', '.join(explain.flags)}")
+        lines.append(f"  remarks                {', '.join(explain.flags)}")
     return "\n".join(lines)
+
+
+def hosts_text(dns: Any) -> str:
+    """The mail hosts of the DNS evidence with their addresses, or what became of them, on one line."""
+    hosts = dns.get("hosts") or ()
+    shown = [f"{host['name']} ({', '.join(host['addresses']) or host['outcome']})" for host in hosts[:4]]
+    more = f" and {len(hosts) - 4} more" if len(hosts) > 4 else ""
+    stale = "; stale, DNS does not answer" if dns.get("stale") else ""
+    return (", ".join(shown) or "none") + more + stale

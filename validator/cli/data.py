@@ -16,7 +16,7 @@ app = typer.Typer(help="Reference tables.", no_args_is_help=True, rich_markup_mo
 def verify(
     folder: Annotated[Path | None, typer.Argument(help="Folder of tables; default: the ones in use.")] = None,
 ) -> None:
-    """Check every table against its manifest and build every rule from it; offline."""
+    """Check every table against its manifest. Every rule is built from it, and nobody is asked."""
     from validator.feedback.reasons import load_reasons
     from validator.feedback.rules import load_rules
     from validator.recipient import Recipients
@@ -43,7 +43,7 @@ def verify(
 def manifest(
     folder: Annotated[Path | None, typer.Argument(help="Folder of tables; default: the ones in use.")] = None,
 ) -> None:
-    """Write the row counts and sums of edited tables into their manifest."""
+    """Write row counts and sums of edited tables into the manifest."""
     from validator.reference.tables import default_data_dir, write_manifest
 
     changed = write_manifest(folder or default_data_dir())

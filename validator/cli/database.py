@@ -15,7 +15,7 @@ SettingsFile = Annotated[Path | None, typer.Option("--settings", help="A .env-st
 
 @app.command("upgrade")
 def upgrade_command(settings_file: SettingsFile = None) -> None:
-    """Bring the tables up to date, under a lock; does nothing when they are, or are newer than this version."""
+    """Bring the tables up to date, under a lock. Does nothing when they are, or are newer than this version."""
     from validator.database import Database, revision_of
     from validator.settings import load_settings
 

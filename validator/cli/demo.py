@@ -42,7 +42,7 @@ DEMO = (
 
 
 def demo_command() -> None:
-    """Judge twenty telling addresses without any network and print the table."""
+    """Judge twenty telling addresses without any network."""
     from pydantic import SecretStr
 
     from validator.cli.check_addresses import show

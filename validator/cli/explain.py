@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -76,6 +76,7 @@ def _show(address: str, steps: tuple[Step, ...], verdict: Verdict) -> None:
     from rich.text import Text
 
     from validator.bulk.findings import printable
+    from validator.cli.check_addresses import hosts_text
     from validator.verdict import Outcome
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -93,7 +94,7 @@ def _show(address: str, steps: tuple[Step, ...], verdict: Verdict) -> None:
         line.append(f" {finding.detail}")
         console.print(line)
     if explain.dns is not None:
-        console.print(f"  mail hosts             {_hosts(explain.dns)}")
+        console.print(f"  mail hosts             {hosts_text(explain.dns)}")
     if explain.provider is not None:
         console.print(f"  provider               {explain.provider['vendor']}")
     if explain.flags:
@@ -102,10 +103,3 @@ def _show(address: str, steps: tuple[Step, ...], verdict: Verdict) -> None:
     console.print(Text(f"\n{printable(verdict.email)}: {word}", "bold"))
     if verdict.suggestion is not None:
         console.print(f"probably meant: {printable(verdict.suggestion)}")
-
-
-def _hosts(dns: Any) -> str:
-    hosts = dns.get("hosts") or ()
-    shown = [f"{host['name']} ({', '.join(host['addresses']) or host['outcome']})" for host in hosts[:4]]
-    more = f" and {len(hosts) - 4} more" if len(hosts) > 4 else ""
-    return (", ".join(shown) or "none") + more

@@ -26,7 +26,7 @@ def replay_command(
     show: Annotated[int, typer.Option(min=0, max=10_000, help="Most addresses to name on each side.")] = 20,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Make the blacklist what the stored events say; entries of people and imports are left alone."""
+    """Make the blacklist what the stored events say. Entries of people and imports are left alone."""
     from validator.feedback.replaying import replay
 
     found = _with_feedback(
@@ -42,7 +42,7 @@ def replay_command(
 
 @app.command("recheck-domains")
 def recheck_command(settings_file: SettingsFile = None) -> None:
-    """Ask our own DNS about every domain that failures called dead, and lift the entries of those that work again."""
+    """Ask DNS about domains that failures called dead. Entries of those that work again are lifted."""
     asked = _with_feedback(lambda feedback: feedback.recheck_domains(), settings_file)
     typer.echo(f"{asked} addresses looked at", err=True)
 

@@ -16,7 +16,7 @@ def openapi_command(
     ] = None,
     write: Annotated[Path | None, typer.Option("--write", help="Write to this file.")] = None,
 ) -> None:
-    """Print the OpenAPI description that is generated from the routes."""
+    """Print the OpenAPI description, as the routes make it."""
     from validator.server.openapi import openapi_yaml
 
     text = openapi_yaml()

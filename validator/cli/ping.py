@@ -22,7 +22,7 @@ def ping_command(
     path: Annotated[str, typer.Option(help="What to ask for.")] = "/readyz",
     timeout_s: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 3.0,
 ) -> None:
-    """Exit 0 when the service is ready, 1 when it says that it is not, 3 when nobody answers."""
+    """Ask whether the service is ready. Exit code: 0 it is, 1 it says that it is not, 3 nobody answers."""
     if not 0 < timeout_s <= MAX_TIMEOUT_S:
         raise typer.BadParameter(f"--timeout-s: more than 0, at most {MAX_TIMEOUT_S}")
     host, port = _place(url)

@@ -18,5 +18,5 @@ def serve_command(
         int | None, typer.Option("--workers", "-w", help="Processes, one core each; default: VALIDATOR_WORKERS.")
     ] = None,
 ) -> None:
-    """Serve the HTTP API until SIGTERM or SIGINT; SIGHUP reloads settings and data."""
+    """Serve the HTTP API until SIGTERM or SIGINT. SIGHUP reads settings and data again."""
     start(settings_file, workers)
