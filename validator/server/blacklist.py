@@ -75,11 +75,12 @@ async def wanted_of(request: web.Request, query: FilterModel, *, where: str = "/
 
 async def why_of(request: web.Request) -> str:
     """The reason given in the body, if there is one, or in the query."""
+    asked = read_query(request, WhyQuery)
     if request.body_exists:
         raw = await read_body(request, MAX_ENTRY_BODY_BYTES)
         if raw.strip():
-            return validate_json(raw, WhyRequest).why
-    return read_query(request, WhyQuery).why
+            return validate_json(raw, WhyRequest).why or asked.why
+    return asked.why
 
 
 async def post_entry(request: web.Request) -> web.StreamResponse:

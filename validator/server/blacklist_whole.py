@@ -26,7 +26,7 @@ from validator.server.blacklist_models import (
     StatsResponse,
     UndoRequest,
 )
-from validator.server.bodies import json_response, read_model, read_query
+from validator.server.bodies import json_response, read_model, read_query, refuse_query
 from validator.server.entry_models import entry_document
 from validator.server.import_models import ImportSummary, import_document
 from validator.server.routes import Answer, Media, Param, ParamPlace, Route, Scope
@@ -100,6 +100,7 @@ async def put_list(request: web.Request) -> web.StreamResponse:
 
 async def delete_list(request: web.Request) -> web.StreamResponse:
     """Delete a named list that nothing stands on."""
+    refuse_query(request)
     await blacklist_of(request).counting.delete_list(request.match_info["name"])
     return web.Response(status=204)
 
@@ -165,7 +166,7 @@ async def post_erase(request: web.Request) -> web.StreamResponse:
 _NAME = Param("name", ParamPlace.PATH, "Name of the list.", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
 _READ, _WRITE = Scope.BLACKLIST_READ, Scope.BLACKLIST_WRITE
 _UNDONE = {
-    200: Answer("Undone.", ImportSummary),
+    200: Answer("Undone.", ImportSummary, {"Location": "Its report."}),
     202: Answer("Being undone; ask for its report.", ImportSummary, {"Location": "Its report."}),
 }
 
@@ -206,7 +207,8 @@ ROUTES = (
     ),
     Route(
         "DELETE", "/blacklist/lists/{name}", delete_list, "Delete an empty named list", "blacklist", _WRITE,
-        {204: Answer("It is gone; a check that names it is refused.")}, params=(_NAME,), problems=(409,), slow=True,
+        {204: Answer("It is gone; a check that names it is refused.")}, params=(_NAME,), problems=(409, 422),
+        slow=True,
         description="Refused for `default`, while an import is under way, and for a list that entries stand on, even "
         "removed ones: what stood on a list is remembered. Entries of undone imports do not count.",
     ),

@@ -82,7 +82,8 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 async def read_model(request: web.Request, model: type[Model], max_bytes: int) -> Model:
-    """Read and validate a JSON body, whatever its Content-Type says."""
+    """Read and validate a JSON body, whatever its Content-Type says; 422 for query parameters."""
+    refuse_query(request)
     return validate_json(await read_body(request, max_bytes), model)
 
 
@@ -96,9 +97,9 @@ def validate_json(raw: bytes, model: type[Model]) -> Model:
 
 
 def refuse_query(request: web.Request) -> None:
-    """422 for query parameters where all fields belong to the body: `?sanitize=false` must not be ignored."""
+    """422 for query parameters where there are none: `?sanitize=false` and `?dry_run=true` must not be ignored."""
     if "?" in request.raw_path and request.query_string:  # the first is free, the second is not
-        complaint = Complaint("/query", "not here: send it as a field of the body")
+        complaint = Complaint("/query", "there are none here: what can be told belongs to the body")
         raise ProblemException(422, "this resource takes no query parameters", complaints=[complaint])
 
 

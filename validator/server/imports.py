@@ -20,7 +20,7 @@ from validator.errors import LimitExceeded
 from validator.server.app_keys import RUNTIME
 from validator.server.blacklist import actor_of, blacklist_of
 from validator.server.blacklist_whole import undo
-from validator.server.bodies import json_response, read_model, read_query, validate_json
+from validator.server.bodies import json_response, read_body, read_query, refuse_query, validate_json
 from validator.server.import_models import (
     FaultPage,
     ImportModel,
@@ -116,7 +116,7 @@ async def _body(request: web.Request, name: str) -> tuple[str, AsyncIterator[byt
             raise ProblemException(400, "the form cannot be read") from None
         raise ProblemException(422, "the form has no file")
     if request.content_type == "application/json":
-        text = (await read_model(request, ImportPaste, MAX_PASTE_BYTES)).text
+        text = validate_json(await read_body(request, MAX_PASTE_BYTES), ImportPaste).text
         return name or "paste", _one(text.encode())
     return name or "upload", _chunks(request)
 
@@ -235,6 +235,7 @@ async def get_faults(request: web.Request) -> web.StreamResponse:
 
 async def delete_import(request: web.Request) -> web.StreamResponse:
     """Undo an import."""
+    refuse_query(request)
     return await undo(request, request.match_info["id"])
 
 
@@ -274,9 +275,9 @@ ROUTES = (
     Route(
         "DELETE", "/blacklist/imports/{id}", delete_import, "Undo an import", "blacklist", _WRITE,
         {
-            200: Answer("Undone: exactly what was before.", ImportSummary),
+            200: Answer("Undone: exactly what was before.", ImportSummary, {"Location": "Its report."}),
             202: Answer("Being undone.", ImportSummary, {"Location": "Its report."}),
         },
-        params=(_ID,), problems=(409,), slow=True,
+        params=(_ID,), problems=(409, 422), slow=True,
     ),
 )  # fmt: skip
