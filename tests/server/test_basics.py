@@ -27,6 +27,19 @@ async def test_a_callers_request_id_comes_back(running: Service) -> None:
     assert response.headers["X-Request-Id"] == "abc-123"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"), [("POST", "/check/stream", b'"a@acme.test"\n'), ("GET", "/blacklist/export", None)]
+)
+async def test_a_streamed_answer_says_of_itself_what_others_do(
+    running: Service, method: str, path: str, body: bytes | None
+) -> None:
+    response = await running.client.request(method, path, data=body, headers={"X-Request-Id": "abc-123"})
+    assert (response.status, response.headers["X-Request-Id"]) == (200, "abc-123")
+    assert response.headers["Server"] == "validator"
+    response = await running.client.request(method, path, data=body)
+    assert response.headers["X-Request-Id"]
+
+
 @pytest.mark.parametrize("given", ["a b", "x" * 129, "é", "<script>"])
 async def test_a_request_id_that_is_no_token_is_replaced(running: Service, given: str) -> None:
     response = await running.post("/check", {"email": "a@acme.test"}, headers={"X-Request-Id": given})

@@ -29,6 +29,7 @@ from validator.server.blacklist_models import (
 from validator.server.bodies import json_response, read_model, read_query, refuse_query
 from validator.server.entry_models import entry_document
 from validator.server.import_models import ImportSummary, import_document
+from validator.server.request_id import own_headers
 from validator.server.routes import Answer, Media, Param, ParamPlace, Route, Scope
 
 log = structlog.get_logger("validator.server")
@@ -124,7 +125,8 @@ async def get_export(request: web.Request) -> web.StreamResponse:
     first = await anext(pieces, b"")  # an unreadable store is a 503, not a broken file
     content_type = CSV_TYPE if form is ExportFormat.CSV else NDJSON_TYPE
     response = web.StreamResponse(
-        headers={
+        headers=own_headers(request)
+        | {
             "Content-Type": f"{content_type}; charset=utf-8",
             "Content-Disposition": f'attachment; filename="blacklist.{form}"',
             "X-Content-Type-Options": "nosniff",

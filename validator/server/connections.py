@@ -21,7 +21,7 @@ import structlog
 from aiohttp import web
 
 from validator import metrics
-from validator.server.problems import ProblemException
+from validator.server.problems import ProblemException, last_words
 from validator.server.refusal import Refusal
 from validator.server.turns import TurnProtocol, Turns
 
@@ -64,7 +64,7 @@ class ConnectionLimits:
     """Seconds that an answer may wait for its reader."""
 
 
-_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_TIMED_OUT = ProblemException(408)
 
 
 class GuardedProtocol(TurnProtocol):
@@ -90,7 +90,7 @@ class GuardedProtocol(TurnProtocol):
         server = self._manager
         if isinstance(server, GuardedServer) and not server.make_room():
             metrics.HTTP_CLOSED.labels(Overdue.REFUSED.value).inc()
-            refusal = Refusal(server.lingering)
+            refusal = Refusal(server.lingering, self._new_id())
             transport.set_protocol(refusal)
             refusal.connection_made(transport)
             return
@@ -118,14 +118,18 @@ class GuardedProtocol(TurnProtocol):
             raise ConnectionError("the client is gone, or an answer has begun already")
         if status >= 500:
             log.error("request.bug", error=type(exc).__name__)
-        server = self._manager
-        request_id = server.request_id() if isinstance(server, GuardedServer) else ""
+        request_id = self._new_id()
         metrics.HTTP_REQUESTS.labels("(none)", str(status)).inc()
         response = ProblemException(status).response(request_id)
         response.headers["X-Request-Id"] = request_id
         response.headers["Server"] = "validator"
         response.force_close()
         return response
+
+    def _new_id(self) -> str:
+        """For an answer to what is no request that names its own."""
+        server = self._manager
+        return server.request_id() if isinstance(server, GuardedServer) else ""
 
     @property
     def may_go(self) -> bool:
@@ -197,7 +201,7 @@ class GuardedProtocol(TurnProtocol):
         if transport is None:
             return
         if why is Overdue.HEADER and self.header_open:
-            transport.write(_TIMED_OUT)
+            transport.write(last_words(_TIMED_OUT, self._new_id()))
             self.force_close()
         elif why is Overdue.EVICTED:
             self.force_close()

@@ -16,7 +16,7 @@ from validator.server.answers import JsonAnswer
 from validator.server.app_keys import ACTOR, AUTHENTICATOR, LOAD, RUNTIME
 from validator.server.load import Flight
 from validator.server.problems import ProblemException, from_error
-from validator.server.request_id import REQUEST_ID, request_id_of
+from validator.server.request_id import IDENTIFIER, REQUEST_ID, request_id_of
 from validator.server.routes import Route, Scope
 from validator.server.seldom import Seldom
 
@@ -41,6 +41,7 @@ class Mounted:
         self._most = app[LOAD].most if route.rate_limited else math.inf
         self._is_watched = route.scope is not None or route.rate_limited
         self._deadline_s = math.inf if route.streams or route.slow else settings.handler_timeout_s
+        self._sends_head = route.streams or route.slow
         self._logged_share = settings.access_log_pct / 100
         self._failures = Seldom()
         self._observe = metrics.time_tally(metrics.HTTP_SECONDS.labels(route.path)).observe
@@ -68,6 +69,8 @@ class Mounted:
                         actor = await self._authenticator.authorise(request, self._route)
                     if self._uses_store:  # who it was stands in the history; a check has none
                         request[ACTOR] = actor
+                if self._sends_head:
+                    request[IDENTIFIER] = request_id
                 response = await self._handler(request)
             except asyncio.CancelledError:
                 if not flight.timed_out:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 
 import orjson
 from aiohttp import web
@@ -63,6 +64,7 @@ TITLES: Mapping[int, str] = {
     403: "The key may not do this",
     404: "There is nothing here",
     405: "The method is not allowed here",
+    408: "The request took too long to arrive",
     409: "The state of the thing forbids this",
     411: "A length is needed",
     413: "The request is too large",
@@ -119,6 +121,21 @@ class ProblemException(Exception):
         return web.Response(
             status=self.status, body=self.body(request_id), content_type=CONTENT_TYPE, headers=self.headers
         )
+
+
+def last_words(problem: ProblemException, request_id: str) -> bytes:
+    """A whole answer as bytes that end their connection, for a client whose request nobody has read."""
+    body = problem.body(request_id)
+    head = {
+        "Connection": "close",
+        "Content-Type": CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+        "X-Request-Id": request_id,
+        "Server": "validator",
+    } | problem.headers
+    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in head.items()]
+    return "\r\n".join([*lines, "\r\n"]).encode() + body
 
 
 def from_error(error: ValidatorError) -> ProblemException:

@@ -10,30 +10,29 @@ from __future__ import annotations
 import asyncio
 from typing import Final, cast
 
+from validator.server.problems import ProblemException, last_words
+
 LINGER_S: Final = 2.0
 """Time for a refused client to read why."""
 MOST_LINGERING: Final = 24
 """Refused connections that are kept for so long; it has to fit into the descriptors that are kept free."""
 
-_DETAIL: Final = b'{"type":"about:blank","title":"Not available now","status":503,"detail":"connections"}\n'
-_FULL: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-    b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%b" % (len(_DETAIL), _DETAIL)
-)
+FULL: Final = ProblemException(503, "too many connections", headers={"Retry-After": "1"})
 
 
 class Refusal(asyncio.Protocol):
     """Tells one client that there are too many, and sees it off."""
 
-    def __init__(self, lingering: dict[Refusal, None]) -> None:
+    def __init__(self, lingering: dict[Refusal, None], request_id: str) -> None:
         self._lingering = lingering
+        self._request_id = request_id
         self._transport: asyncio.Transport | None = None
         self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Answer, and keep the connection for a moment; whoever had the longest moment makes room."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(_FULL)
+        self._transport.write(last_words(FULL, self._request_id))
         self._transport.write_eof()
         if len(self._lingering) >= MOST_LINGERING:
             next(iter(self._lingering)).leave()

@@ -11,6 +11,8 @@ from typing import Final
 from aiohttp import web
 
 REQUEST_ID: Final = "X-Request-Id"
+IDENTIFIER = web.RequestKey("request_id", str)
+"""The id of a request whose handler sends the header of its answer itself."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _prefix = secrets.token_hex(6)
 _NUMBERS = itertools.count(1)
@@ -36,3 +38,8 @@ def request_id_of(request: web.BaseRequest) -> str:
     if given is not None and _TOKEN.fullmatch(given):
         return given
     return next_request_id()
+
+
+def own_headers(request: web.BaseRequest) -> dict[str, str]:
+    """What every answer says of itself, for one whose header is sent before its handler returns."""
+    return {REQUEST_ID: request[IDENTIFIER], "Server": "validator"}

@@ -31,6 +31,7 @@ from validator.server.forms import CSV, NDJSON, accepts_gzip, prefers_csv
 from validator.server.list_schemas import StreamLine, StreamQuery
 from validator.server.peer import PeerEnd, PeerLost, PeerWatch
 from validator.server.problems import ProblemException, from_error
+from validator.server.request_id import own_headers
 from validator.server.routes import Answer, Media, Route, Scope
 from validator.server.schemas import CheckRequest
 from validator.settings import Settings
@@ -93,7 +94,7 @@ class _Stream:
         self._last_line = 0
         self._begun = asyncio.Event()
         self.watch = PeerWatch(request, settings.stream_idle_timeout_s)
-        self.response = web.StreamResponse()
+        self.response = web.StreamResponse(headers=own_headers(request))
         self.response.content_type = CSV if output == "csv" else NDJSON
         self.response.charset = "utf-8"
         if self._gzip is not None:
