@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 
 import tests.effort  # noqa: F401 - the profile is in force before any test is read
 from tests.service import Service, service
+from validator.settings import Settings
+
+for _setting in Settings.model_fields:  # what the shell of whoever runs the tests sets is not meant for them
+    os.environ.pop(f"VALIDATOR_{_setting.upper()}", None)
 
 
 @pytest.fixture
